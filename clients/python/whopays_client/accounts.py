@@ -1,4 +1,4 @@
-"""What accounts are made of: terms, preferences, contact (contract, section 5)."""
+"""The parts of an account: payment terms, preferences and contact (contract, section 5)."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
@@ -30,7 +30,7 @@ class LatePaymentPenalty(Part):
 
 
 class PaymentTerms(Part):
-    """When invoices are written and due; what is not given has whopays' default (30 days, Monthly, the 1st)."""
+    """When invoices are issued and due; members not given take whopays' defaults (30 days, Monthly, the 1st)."""
 
     net_days: _NetDays | None = None
     invoice_frequency: InvoiceFrequency | None = None
@@ -40,7 +40,7 @@ class PaymentTerms(Part):
 
 
 class PaymentTermsPatch(WithNull):
-    """A change of terms: each member given replaces, `CLEAR` takes it back to its default, the others stay."""
+    """A change of terms: a member given replaces the current one, `CLEAR` resets it to its default, others stay."""
 
     nulls: ClassVar[dict[str, Null]] = dict.fromkeys(
         ("netDays", "invoiceFrequency", "invoiceDayOfMonth", "earlyPaymentDiscount", "latePaymentPenalty"), CLEAR
@@ -61,14 +61,14 @@ class TaxRegistration(Part):
 
 
 class EInvoicing(Part):
-    """The standard of electronic invoices, and the address on its network."""
+    """The e-invoicing standard, and the address on its network."""
 
     standard: EInvoicingStandard
     address: str | None = None
 
 
 class Preferences(Part):
-    """Taxes, invoices, and where data is kept. `invoice_language` is a BCP 47 tag."""
+    """Taxes, invoices, and data residency. `invoice_language` is a BCP 47 tag."""
 
     tax_registrations: tuple[TaxRegistration, ...] | None = None
     invoice_language: str | None = None
@@ -78,7 +78,7 @@ class Preferences(Part):
 
 
 class PreferencesPatch(WithNull):
-    """A change of preferences: each member given replaces, `CLEAR` takes it away, the others stay."""
+    """A change of preferences: a member given replaces the current one, `CLEAR` removes it, others stay."""
 
     nulls: ClassVar[dict[str, Null]] = dict.fromkeys(
         ("taxRegistrations", "invoiceLanguage", "invoiceFormat", "eInvoicing", "dataResidency"), CLEAR
@@ -95,7 +95,7 @@ Emails = Annotated[tuple[str, ...], Field(min_length=1, max_length=10)]
 
 
 class Personal(Part):
-    """Base of personal data: its representation shows its class and nothing else."""
+    """Base of personal data: its `repr` shows only the class."""
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         return ()
@@ -112,14 +112,14 @@ class Address(Personal):
 
 
 class AccountingContact(Personal):
-    """Who keeps the books."""
+    """The accounting department's contact."""
 
     name: str
     emails: Emails
 
 
 class Contact(Personal):
-    """Who answers for an account: personal data, which no event, log or message of this library shows.
+    """The contact of an account: personal data, never shown in an event, or in a log or message of this library.
 
     `phone` is in E.164 form, such as +41445550100; `language` a BCP 47 tag.
     """

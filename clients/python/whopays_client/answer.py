@@ -1,4 +1,4 @@
-"""What came of a command, and the wait for the rest of it."""
+"""The answer to a command, and waiting for its final result."""
 
 import asyncio
 import time
@@ -12,10 +12,10 @@ from whopays_client.results import CommandCompleted, Outcome
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a command: `completed` is its result, `heard` the same with its envelope.
+    """The answer to a command: `completed` is its result, `heard` the same with its envelope.
 
-    Where `is_final` is false, whopays has taken the command up (`Scheduled`, `Waiting`), and `final` waits for the
-    rest.
+    If `is_final` is false, whopays has accepted the command (`Scheduled`, `Waiting`), and `final` waits for the final
+    result.
     """
 
     heard: Heard[CommandCompleted]
@@ -42,23 +42,23 @@ class Answer:
         return not self.completed.is_interim
 
     def expect(self) -> CommandCompleted:
-        """Return the result. Raises Rejected where the command was refused."""
+        """Return the result. Raises Rejected if the command was rejected."""
         if self.outcome == "Rejected":
             raise Rejected(self.completed)
         return self.completed
 
     async def final(self, within_seconds: float | None = None) -> "Answer":
-        """Wait for the final result, as long as it takes or for some seconds.
+        """Wait for the final result, without limit or for some seconds.
 
-        Raises NotAnswered when the time is up. The publisher must still be open: a later one gets the same by sending
-        the same command again, under the same id.
+        Raises NotAnswered on timeout. The publisher must still be open; with a new one, get the result by sending the
+        same command again under the same id.
         """
         if self.is_final:
             return self
         started = time.monotonic()
         try:
             async with asyncio.timeout(within_seconds):
-                # Shielded: others may wait for the same.
+                # Shielded: other tasks may wait for the same future.
                 return Answer(await asyncio.shield(self._pending.final), self._pending)
         except TimeoutError:
             waited = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""Results found by the commands that they answer: one consumer of `command-results`, any number of commands waiting."""
+"""Matches results to the commands that wait for them: one consumer of `command-results` for any number of commands."""
 
 import asyncio
 import contextlib
@@ -23,15 +23,14 @@ logger = logging.getLogger("whopays_client")
 _POLL_MS = 1000
 
 Identity = tuple[str, str, str]
-"""What names a command: organization, source, id."""
+"""The identity of a command: organization, source, id."""
 
 
 class Pending:
     """A command that waits for its results.
 
-    Others may use its id for another content. A result is this command's own where it carries the correlation id that
-    was sent with it; from then on its fingerprint is known, by which later results are told from those of other
-    contents.
+    Other senders may use its id for other content. A result belongs to this command if it carries the correlation id
+    sent with it; from then on its fingerprint is known, which distinguishes later results from those of other content.
     """
 
     def __init__(self, identity: Identity, correlation_id: str, dry_run: bool) -> None:
@@ -44,7 +43,7 @@ class Pending:
         self.final: asyncio.Future[Heard[CommandCompleted]] = loop.create_future()
 
     def offer(self, heard: Heard[CommandCompleted]) -> None:
-        """Take a result of the same identity, if it is this content's."""
+        """Accept a result of the same identity, if it is for this command's content."""
         completed = heard.event
         is_own = heard.correlation_id == self.correlation_id and completed.dry_run == self.dry_run
         is_of_own_content = self.fingerprint is not None and completed.fingerprint == self.fingerprint
@@ -57,20 +56,20 @@ class Pending:
             self.final.set_result(heard)
 
     def fail(self, error: BaseException) -> None:
-        """Let whoever waits know that no result will be read any more."""
+        """Fail all waiters, because no more results will be read."""
         for future in (self.first, self.final):
             if not future.done():
                 future.set_exception(error)
-                future.exception()  # marks it as seen: often nobody waits for the second
+                future.exception()  # marks it as retrieved: often nothing awaits the second one
 
 
 class Answers:
-    """Hands the results that are published from now on to the commands that wait for them."""
+    """Passes results published from now on to the commands that wait for them."""
 
     def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
         self._consumer = consumer
         self._topic = topic
-        # Weak, so that who drops an interim answer need not say so.
+        # Weak references, so that dropping an interim answer needs no call.
         self._pending: dict[Identity, list[weakref.ref[Pending]]] = {}
         self._organizations: dict[bytes, int] = {}
         self._failure: BaseException | None = None
@@ -81,7 +80,7 @@ class Answers:
         return sum(self._organizations.values())
 
     def expect(self, identity: Identity, correlation_id: str, dry_run: bool) -> Pending:
-        """Have the results of a command that is about to be sent kept. Raises what ended the reading."""
+        """Register a command that is about to be sent. Raises the error that ended reading, if any."""
         if self._failure is not None:
             raise self._failure
         pending = Pending(identity, correlation_id, dry_run)
@@ -100,8 +99,8 @@ class Answers:
             del self._organizations[key]
 
     def _held(self, identity: Identity) -> list[Pending]:
-        """Return who waits for the results of a command."""
-        # Of a copy: whatever is dropped in the meantime takes itself out.
+        """Return the pending commands of an identity."""
+        # Iterates over a copy: references that die meanwhile remove themselves from the list.
         return [pending for held in tuple(self._pending.get(identity, ())) if (pending := held()) is not None]
 
     async def read(self) -> None:
@@ -122,7 +121,7 @@ class Answers:
                     pending.fail(error)
 
     def _take(self, record: ConsumerRecord) -> None:
-        # Most results of a busy installation are for others: reading them would cost more than all else here.
+        # In a busy installation most results are for other clients: parsing them would dominate the cost.
         if record.key not in self._organizations:
             return
         try:
@@ -149,12 +148,12 @@ class Answers:
 
 @asynccontextmanager
 async def reading_answers(connection: Connection) -> AsyncIterator[Answers]:
-    """Read the results that are published from now on. Raises TopicMissing, KafkaError."""
+    """Read the results published from now on. Raises TopicMissing, KafkaError."""
     topic = connection.topic("command-results")
     async with contextlib.AsyncExitStack() as stack:
         consumer = await stack.enter_async_context(consuming(connection))
         partitions = await partitions_of(connection, "command-results")
-        # Sought by number: aiokafka looks an end up lazily, which after the first command would be too late.
+        # Seek to explicit offsets: aiokafka resolves the end lazily, which would be too late after the first command.
         ends = await consumer.end_offsets(partitions)
         consumer.assign(partitions)
         for partition in partitions:
@@ -166,6 +165,6 @@ async def reading_answers(connection: Connection) -> AsyncIterator[Answers]:
 
 
 async def _ended(task: asyncio.Task[None], consumer: AIOKafkaConsumer) -> None:
-    # Stopped rather than cancelled: a poll that is cancelled leaves the consumer in an unknown state.
+    # Stopped rather than cancelled: a cancelled poll leaves the consumer in an unknown state.
     await stop(consumer)
     await task

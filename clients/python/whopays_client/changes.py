@@ -1,4 +1,4 @@
-"""What a subscriber hands out: an event, and the transaction that remembers that it was handled."""
+"""What a subscriber yields: an event, and the transaction that records that it was handled."""
 
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -32,7 +32,7 @@ Wanted = TypeVar("Wanted", bound=Event)
 
 @dataclass(slots=True)
 class Kept:
-    """Texts of a batch: as they were recalled or are to be, and those that are to be written."""
+    """Texts of a batch: `texts` in their current state, and `new` those still to be written."""
 
     texts: dict[str, str] = field(default_factory=dict)
     new: dict[str, str] = field(default_factory=dict)
@@ -40,10 +40,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Change(Generic[Wanted, Transaction]):
-    """One event, and the transaction that remembers that it was handled.
+    """An event, and the transaction that records that it was handled.
 
     Whatever is written in `transaction` is committed together with the event's sequence, or not at all. `missed` is
-    how many changes of the same subject before this one are gone (only after a refetch).
+    how many changes of the same subject before this one are lost (only after a refetch).
     """
 
     heard: Heard[Wanted]
@@ -53,23 +53,23 @@ class Change(Generic[Wanted, Transaction]):
 
     @property
     def event(self) -> Wanted:
-        """What happened."""
+        """The event, without its envelope."""
         return self.heard.event
 
     def recall(self, key: str) -> str | None:
-        """Return the text under a key that the subscriber's `keep` names for a change of this batch; None for none."""
+        """Return the text under a key that the subscriber's `keep` named for a change of this batch; None if absent."""
         return self._kept.texts.get(key)
 
     def remember(self, key: str, text: str) -> None:
-        """Have a text written under a key, in this transaction, together with those of the whole batch."""
+        """Store a text under a key in this transaction, written together with those of the whole batch."""
         self._kept.texts[key] = self._kept.new[key] = text
 
 
 @dataclass(slots=True)
 class Step:
-    """A record to go past, `partition` and `offset` telling where one is then; `heard` where it is an event.
+    """A record to process; `partition` and `offset` are the position after it, `heard` its event, if it is one.
 
-    Of an event `key` is what its order is remembered under, and `order` its own; other records have none.
+    For an event, `key` is the key under which its `order` is stored; other records have neither.
     """
 
     partition: TopicPartition | None

@@ -1,6 +1,6 @@
-"""The commands (contract, section 5). Each asks for a change to one organization, and is answered by results.
+"""The commands (contract, section 5). Each requests a change to one organization, and is answered by results.
 
-Members that are not given are left out. What is refused here could not be meant; whether it is allowed, whopays judges.
+Members that are not given are left out. Only malformed commands are refused here; whopays decides what is allowed.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -14,14 +14,14 @@ HoldReason = Literal["PaymentFailure", "ComplianceViolation", "Administrative"]
 
 
 class Command(WithNull):
-    """What every command carries. `dry_run`: tell what would happen, and change nothing."""
+    """Base of all commands. `dry_run`: report what would happen, without changing anything."""
 
     organization: Identifier
     dry_run: bool = False
 
 
 class CreateAccount(Command):
-    """Create a billing account. Its name is never used again, not even after it is archived."""
+    """Create a billing account. Its name is never reused, even after the account is archived."""
 
     account: Identifier
     display_name: str | None = None
@@ -34,9 +34,9 @@ class CreateAccount(Command):
 
 
 class UpdateAccount(Command):
-    """Replace the members given, and take away those that are `CLEAR`; terms and preferences merge.
+    """Replace the members given, and remove those that are `CLEAR`; terms and preferences merge.
 
-    `expected_version`: refuse unless the account still has this version (from `AccountChanged`).
+    `expected_version`: reject unless the account still has this version (from `AccountChanged`).
     """
 
     nulls: ClassVar[dict[str, Null]] = dict.fromkeys(
@@ -53,14 +53,14 @@ class UpdateAccount(Command):
 
 
 class AttachPaymentProfile(Command):
-    """Have an account paid by a payment profile, in place of the one it has."""
+    """Attach a payment profile to an account, replacing its current one."""
 
     account: Identifier
     payment_profile: Identifier
 
 
 class DetachPaymentProfile(Command):
-    """Take the payment profile of an account away."""
+    """Detach the payment profile of an account."""
 
     account: Identifier
 
@@ -89,7 +89,7 @@ class ApproveReactivation(Command):
 
 
 class ReportBalance(Command):
-    """Say what an account still owed at an instant, in its own currency."""
+    """Report what an account still owed at an instant, in its currency."""
 
     account: Identifier
     outstanding: Amount
@@ -98,20 +98,20 @@ class ReportBalance(Command):
 
 
 class RequestClosure(Command):
-    """Ask to close an account for good."""
+    """Request that an account be closed permanently."""
 
     account: Identifier
     reason: str | None = None
 
 
 class ApproveClosure(Command):
-    """Close an account for good, as someone else requested."""
+    """Close an account permanently, as someone else requested."""
 
     account: Identifier
 
 
 class WithdrawClosure(Command):
-    """Take back the request to close an account."""
+    """Withdraw the request to close an account."""
 
     account: Identifier
 
@@ -119,8 +119,8 @@ class WithdrawClosure(Command):
 class BindProject(Command):
     """Make `account` the payer of `project`, now or at `effective_at`.
 
-    `expected_account`: refuse unless this account, or `NOBODY`, pays at present. `wait_seconds` (0 to 3600): the
-    patience for a project or account that is not known, or an account that is not Ready, yet; not beside
+    `expected_account`: reject unless this account, or `NOBODY`, is the current payer. `wait_seconds` (0 to 3600): how
+    long to wait for a project or account that is not known yet, or an account that is not Ready yet; not together with
     `effective_at`.
     """
 
@@ -135,7 +135,7 @@ class BindProject(Command):
 
 
 class CancelScheduledBinding(Command):
-    """Call off the binding that is scheduled for a project."""
+    """Cancel the binding that is scheduled for a project."""
 
     project: Identifier
 
@@ -150,7 +150,7 @@ class TransferProjects(Command):
 
 
 class SetDefaultAccount(Command):
-    """Choose the account, or `NOBODY`, that pays for projects which become Active without a payer."""
+    """Choose the account, or `NOBODY`, that pays for projects that become Active without a payer."""
 
     nulls: ClassVar[dict[str, Null]] = {"account": NOBODY}
 

@@ -1,4 +1,4 @@
-"""Where an installation of whopays is, and consumers that read its topics from the places they are told."""
+"""The connection to an installation of whopays, and consumers that read its topics from given offsets."""
 
 import asyncio
 import logging
@@ -22,10 +22,10 @@ _LARGEST_FETCH_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Connection:
-    """Where an installation is reached.
+    """How to reach an installation.
 
-    `bootstrap_servers` as aiokafka takes them (`host:port`, separated by commas); `topic_prefix` as whopays is
-    configured; `kafka` further arguments of aiokafka's clients, such as `security_protocol`, `ssl_context`,
+    `bootstrap_servers` are as in aiokafka (`host:port`, separated by commas); `topic_prefix` is as configured in
+    whopays; `kafka` are further arguments of aiokafka's clients, such as `security_protocol`, `ssl_context`,
     `sasl_mechanism`.
     """
 
@@ -43,7 +43,7 @@ async def partitions_of(connection: Connection, *names: str) -> list[TopicPartit
     admin = AIOKafkaAdminClient(bootstrap_servers=connection.bootstrap_servers, **connection.kafka)
     try:
         await admin.start()
-        # Asks for all topics, because on many brokers asking for one by its name creates it.
+        # Asks for all topics, because on many brokers describing a missing topic by name creates it.
         described = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
     finally:
         await admin.close()
@@ -57,9 +57,9 @@ async def partitions_of(connection: Connection, *names: str) -> list[TopicPartit
 
 @asynccontextmanager
 async def consuming(connection: Connection) -> AsyncIterator[AIOKafkaConsumer]:
-    """Have a started consumer that reads committed records, belongs to no group, and is assigned nothing yet.
+    """Yield a started consumer that reads committed records, belongs to no group, and has no assignment yet.
 
-    Where a position no longer exists, it goes on with the oldest record. Raises KafkaError.
+    If a position no longer exists, it continues at the oldest record. Raises KafkaError.
     """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=connection.bootstrap_servers,
@@ -77,12 +77,11 @@ async def consuming(connection: Connection) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 async def stop(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer; once more does no harm."""
+    """Stop a consumer; stopping it again is harmless."""
     try:
         await consumer.stop()
     except asyncio.CancelledError:
-        # aiokafka lets out the cancellation of its own fetch, where that waits to be tried again, and leaves the rest
-        # open.
+        # If a fetch is waiting to be retried, aiokafka raises that task's cancellation and leaves the client open.
         await consumer._client.close()
         task = asyncio.current_task()
         if task is not None and task.cancelling():
@@ -92,7 +91,7 @@ async def stop(consumer: AIOKafkaConsumer) -> None:
 async def poll(
     consumer: AIOKafkaConsumer, timeout_ms: int, max_records: int | None = None
 ) -> dict[TopicPartition, list[ConsumerRecord]]:
-    """Return records as they come, none after some time; what passes by itself is waited out.
+    """Return records as they arrive, or none after `timeout_ms`; wait after retryable errors.
 
     Raises NotAllowed, KafkaError.
     """

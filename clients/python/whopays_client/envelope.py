@@ -28,11 +28,11 @@ HeardEvent_co = TypeVar("HeardEvent_co", bound=Event, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Heard(Generic[HeardEvent_co]):
-    """An event as it was read, with its envelope.
+    """An event as read, with its envelope.
 
-    `id` is unique for ever, and the same in a replay. `sequence` counts the changes of `subject`, 1, 2, 3 …; None on
-    topics that have none. `time` is the instant of the change. `by` is who asked, where that is known. `place` is
-    topic/partition/offset. `is_replayed`: a replay published it once more.
+    `id` is unique forever, and the same in a replay. `sequence` counts the changes of `subject`, 1, 2, 3 …; None on
+    topics without one. `time` is the instant of the change. `by` is the sender of the command, if known. `place` is
+    topic/partition/offset. `is_replayed`: whether a replay published it again.
     """
 
     event: HeardEvent_co
@@ -50,18 +50,18 @@ class Heard(Generic[HeardEvent_co]):
     is_replayed: bool = False
 
     def trace_context(self) -> "Context":
-        """Return the trace of its command or fact as a context of OpenTelemetry, for a span of what is done with it.
+        """Return the trace of its command or fact as an OpenTelemetry context, for a span around handling the event.
 
-        It is empty where there is none, and of what a replay repeats: that is no part of what happened then, and may be
-        linked to it by `trace_parent`. Raises ImportError where OpenTelemetry is not installed.
+        It is empty if there is no trace, and for replayed events: handling those is not part of the original trace, but
+        can be linked to it by `trace_parent`. Raises ImportError if OpenTelemetry is not installed.
         """
         return context_of(None if self.is_replayed else self.trace_parent)
 
     @property
     def order(self) -> int:
-        """What rises with every event of one subject: its sequence, or else its position in the log of whopays.
+        """A number that rises with every event of a subject: its sequence, or else its position in the log of whopays.
 
-        Raises Malformed where its id tells no position.
+        Raises Malformed if its id contains no position.
         """
         if self.sequence is not None:
             return self.sequence
@@ -86,12 +86,12 @@ def type_of(message: type[Part]) -> str:
 
 
 def place_of(record: ConsumerRecord) -> str:
-    """Return where a record stands: topic/partition/offset."""
+    """Return the place of a record: topic/partition/offset."""
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def read(record: ConsumerRecord) -> Heard[Event] | None:
-    """Return the event in a record; None for a record without value, and for an event of a type that is not known here.
+    """Return the event in a record; None for a record without value, and for an event of an unknown type.
 
     Raises Malformed.
     """
@@ -121,7 +121,7 @@ def read(record: ConsumerRecord) -> Heard[Event] | None:
             is_replayed=any(name == REPLAY_HEADER for name, _ in record.headers),
         )
     except ValidationError as error:
-        # Of the first fault only the place: what was sent may be personal, or long.
+        # Only the path of the first error: the value may be personal data, or long.
         first = error.errors(include_input=False, include_url=False)[0]
         raise Malformed(place_of(record), f"{first['msg']} at {'/'.join(map(str, first['loc']))}") from None
     except (ValueError, TypeError, KeyError) as error:

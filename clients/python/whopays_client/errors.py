@@ -1,24 +1,24 @@
-"""What can go wrong, as a tree.
+"""The errors of this library, as a tree.
 
     WhopaysError
-    ├── NotSent                 nothing was written: sending it again is as good as new
+    ├── NotSent                 nothing was written: it can safely be sent again
     │   ├── TopicMissing        the broker has no such topic, or does not show it to this client
     │   └── TooLarge            the message has more bytes than whopays reads
     ├── NotAllowed              the broker does not let this client write to, or read, a topic
-    ├── NotAcknowledged         the broker has not said that it has a fact: reporting it again does no harm
+    ├── NotAcknowledged         the broker has not acknowledged a fact: reporting it again is harmless
     ├── NotAnswered             a command has no (final) result yet, and may have been carried out: keeps its id
-    ├── Rejected                a command was refused, and `Answer.expect` was called; keeps the violations
+    ├── Rejected                a command was rejected, and `Answer.expect` was called; keeps the violations
     ├── Malformed               a record is not an event of whopays
     ├── SequenceGap             changes of one subject are missing; says what to do
-    ├── NotKnownYet             an instant lies after the watermark
-    ├── HistoryMissing          an instant lies before what this consumer has ever read, or within a gap
-    ├── ReplayRefused           whopays did not take up a replay, or it failed
+    ├── NotKnownYet             an instant is after the watermark
+    ├── HistoryMissing          an instant is before what this consumer has ever read, or within a gap
+    ├── ReplayRefused           whopays did not accept a replay, or it failed
     ├── ReplayUnfinished        a replay has no markers yet
-    └── ReplayDamaged           a replay's records are not those that its markers tell of
+    └── ReplayDamaged           a replay's records do not match its markers
         └── DigestMismatch      … by their digest
 
-Besides these, `aiokafka.errors.KafkaError` is raised when the broker refuses or cannot be reached, what the store's
-driver raises, and `pydantic.ValidationError` when a message is put together that cannot be meant.
+Besides these, `aiokafka.errors.KafkaError` is raised when the broker refuses a request or cannot be reached,
+`pydantic.ValidationError` when a malformed message is created, and errors of the store's driver pass through.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class NotSent(WhopaysError):
 
 
 class TopicMissing(NotSent):
-    """`topic` (with its prefix) does not exist, or this client may not see it."""
+    """`topic` (with its prefix) does not exist, or is not visible to this client."""
 
     def __init__(self, topic: str) -> None:
         super().__init__(f"There is no topic {topic}: check the prefix, and this client's rights to describe topics.")
@@ -46,7 +46,7 @@ class TopicMissing(NotSent):
 
 
 class TooLarge(NotSent):
-    """A message has `size` bytes, of which whopays reads at most `limit`."""
+    """A message has `size` bytes, more than the `limit` that whopays reads."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(f"The message has {size} bytes, and whopays reads at most {limit}.")
@@ -59,16 +59,14 @@ class NotAllowed(WhopaysError):
 
     def __init__(self, topic: str, what: str) -> None:
         super().__init__(
-            f"The broker does not let this client {what} {topic}: whoever runs it gives the rights "
+            f"The broker does not let this client {what} {topic}: its operator grants the rights "
             "(whopays kafka-acls prints them)."
         )
         self.topic = topic
 
 
 class NotAcknowledged(WhopaysError):
-    """The broker has not acknowledged a fact within the time given. Reporting it again does no harm: its version
-    counts.
-    """
+    """The broker has not acknowledged a fact in time. Reporting it again is harmless, because its version counts."""
 
     def __init__(self, topic: str, fact_id: str, waited_seconds: float) -> None:
         super().__init__(f"The broker has not acknowledged fact {fact_id} on {topic} after {waited_seconds:g} s.")
@@ -78,11 +76,11 @@ class NotAcknowledged(WhopaysError):
 
 
 class NotAnswered(WhopaysError):
-    """A command has no result within the time given, and may have been carried out, or still be.
+    """A command has no result in time; it may have been carried out, or may still be.
 
     Send the same command again under the same id (`publisher.send(command, id=error.command_id)`): it takes effect
-    once, and its result is told again. `is_written`: whether the broker has acknowledged it. `interim`: the interim
-    result, where one came and only the final one is missing.
+    once, and its result is published again. `is_written`: whether the broker has acknowledged it. `interim`: the
+    interim result, if one arrived and only the final one is missing.
     """
 
     def __init__(
@@ -99,7 +97,7 @@ class NotAnswered(WhopaysError):
         written = "" if is_written else ", and the broker has not acknowledged it"
         super().__init__(
             f"Command {command_id} of {source} for {organization}: {what} after {waited_seconds:g} s{written}. "
-            "It may have been carried out: send the same under the same id to be told its result."
+            "It may have been carried out: send the same command under the same id to get its result."
         )
         self.organization = organization
         self.source = source
@@ -110,7 +108,7 @@ class NotAnswered(WhopaysError):
 
 
 class Rejected(WhopaysError):
-    """A command was refused. `completed` is its result, with every rule that it breaks."""
+    """A command was rejected. `completed` is its result, with every rule that it breaks."""
 
     def __init__(self, completed: "CommandCompleted") -> None:
         rules = "; ".join(f"{one.reason}: {one.message}" for one in completed.violations)
@@ -124,7 +122,7 @@ class Rejected(WhopaysError):
 
 
 class Malformed(WhopaysError):
-    """The record at `place` (topic/partition/offset) is not an event of whopays, in the words of `problem`."""
+    """The record at `place` (topic/partition/offset) is not an event of whopays; `problem` says why."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(f"The record at {place} is not an event of whopays: {problem}")
@@ -133,19 +131,19 @@ class Malformed(WhopaysError):
 
 
 class SequenceGap(WhopaysError):
-    """Of `subject`, the changes after `last` and before `seen` are missing.
+    """The changes of `subject` after `last` and before `seen` are missing.
 
-    `place` (topic/partition/offset) is where `seen` stands. Nothing of it was applied.
+    `seen` is at `place` (topic/partition/offset), and was not applied.
     """
 
     def __init__(self, subject: str, last: int, seen: int, place: str, *, option: str = "--project") -> None:
         organization, _, name = subject.partition("/")
         super().__init__(
-            f"{subject}: {seen - last - 1} changes after sequence {last} are missing; {seen} stands at {place}. "
-            "Where the current state is enough, call `subscriber.refetch(error)`: it reads this subject from the topic "
-            "again, and goes on with the oldest change that is still there. Where every change counts, have whopays "
+            f"{subject}: {seen - last - 1} changes after sequence {last} are missing; {seen} is at {place}. "
+            "If the current state is enough, call `subscriber.refetch(error)`: it reads this subject from the topic "
+            "again, and continues with the oldest change that still exists. If every change counts, have whopays "
             f"replay them (whopays replay start NAME --organization {organization} {option} {name}), and call "
-            "`subscriber.fill(NAME)`."
+            "`subscriber.fill(error, replay)`."
         )
         self.subject = subject
         self.last = last
@@ -154,9 +152,7 @@ class SequenceGap(WhopaysError):
 
 
 class NotKnownYet(WhopaysError):
-    """`at` lies after `closed_until`, the instant up to which all changes are known (None: no watermark was read
-    yet).
-    """
+    """`at` is after `closed_until`, up to which all changes are known (None: no watermark was read yet)."""
 
     def __init__(self, at: datetime, closed_until: datetime | None) -> None:
         known = "nothing is known yet" if closed_until is None else f"known up to {closed_until.isoformat()}"
@@ -166,11 +162,11 @@ class NotKnownYet(WhopaysError):
 
 
 class HistoryMissing(WhopaysError):
-    """Who paid for `subject` (organization/project) at `at` was never read: a replay from before it would tell."""
+    """The payer of `subject` (organization/project) at `at` was never read; a replay from before it would tell."""
 
     def __init__(self, subject: str, at: datetime) -> None:
         super().__init__(
-            f"Who paid for {subject} at {at.isoformat()} lies before, or between, the changes that were read. "
+            f"Who paid for {subject} at {at.isoformat()} is unknown: it is before, or between, the changes read. "
             "Build the timeline from a replay of type BindingChanged that reaches back far enough."
         )
         self.subject = subject
@@ -178,17 +174,17 @@ class HistoryMissing(WhopaysError):
 
 
 class ReplayRefused(WhopaysError):
-    """The command line that was to start the replay `name` ended with `status`, saying `words`."""
+    """The command that was to start the replay `name` exited with `status` and printed `words`."""
 
     def __init__(self, name: str, status: int, words: str) -> None:
-        super().__init__(f"The replay {name} was not taken up (status {status}): {words}")
+        super().__init__(f"The replay {name} was not started (status {status}): {words}")
         self.name = name
         self.status = status
         self.words = words
 
 
 class ReplayUnfinished(WhopaysError):
-    """The replay `name` has no marker on these `partitions` after the time given."""
+    """The replay `name` has no marker on these `partitions` after the timeout."""
 
     def __init__(self, name: str, partitions: Sequence[int], waited_seconds: float) -> None:
         super().__init__(
@@ -200,7 +196,7 @@ class ReplayUnfinished(WhopaysError):
 
 
 class ReplayDamaged(WhopaysError):
-    """What stands on `partition` of the replay `name` is not what its marker tells of."""
+    """The records on `partition` of the replay `name` do not match its marker."""
 
     def __init__(self, name: str, partition: int, problem: str) -> None:
         super().__init__(f"The replay {name} is damaged on partition {partition}: {problem}")
@@ -210,4 +206,4 @@ class ReplayDamaged(WhopaysError):
 
 
 class DigestMismatch(ReplayDamaged):
-    """The bytes of a replay's records give another digest than its marker tells."""
+    """The digest of a replay's records differs from the one in its marker."""

@@ -1,6 +1,6 @@
 """The events and control records that whopays publishes (contract, sections 7 and 10).
 
-They are read tolerantly: members that this version does not know are ignored.
+They are read tolerantly: unknown members are ignored.
 """
 
 from typing import Any, Literal
@@ -17,7 +17,7 @@ class Event(Part):
 
 
 class Cause(Part):
-    """What made it happen: a command or a fact, `by` whom, and the reason they gave."""
+    """The cause of an event: a command or a fact, `by` its sender, and the reason they gave."""
 
     command_id: str | None = None
     fact_id: str | None = None
@@ -45,7 +45,7 @@ class PreviousBinding(Part):
 
 
 class BindingChanged(Event):
-    """A project has another payer, its first one (`previous` is None), or none any more (`current` is None)."""
+    """A project has another payer, its first one (`previous` is None), or no payer any more (`current` is None)."""
 
     organization: str
     project: str
@@ -64,7 +64,7 @@ class Reactivation(Part):
 
 
 class Hold(Part):
-    """One reason for which an account is suspended."""
+    """A reason why an account is suspended."""
 
     reason: HoldReason
     message: str | None
@@ -124,7 +124,7 @@ class AccountChanged(Event):
 
 
 class ProjectBillingNotice(Event):
-    """Tells one project that the phase of its payer changed, or that it has none (`account` is None)."""
+    """Notifies a project that the phase of its payer changed, or that it has no payer (`account` is None)."""
 
     organization: str
     project: str
@@ -142,7 +142,7 @@ class HeaderCopy(Part):
 
 
 class DeadLetter(Event):
-    """A record that could not be answered, and why. `key` and `value` in base64, `size` in bytes, `sha256` in hex."""
+    """An unanswerable record, and why. `key` and `value` are in base64, `size` in bytes, `sha256` in hex."""
 
     topic: str
     partition: int
@@ -158,16 +158,16 @@ class DeadLetter(Event):
 
 
 class Watermark(Event):
-    """No later change is at or before `closed_until`; all that are stand before `offsets`, one a partition."""
+    """All changes up to and including `closed_until` are at offsets below `offsets`, which has one per partition."""
 
     closed_until: Instant
     offsets: tuple[int, ...]
 
 
 class ReplayCompleted(Event):
-    """The end of one partition of a replay: how many records stand before it, and the digest of their bytes.
+    """The end of a partition of a replay: the number of records before it, and the digest of their bytes.
 
-    `digest` is SHA-256, chained, in hex; `until` the instant before which everything selected is there.
+    `digest` is a chained SHA-256, in hex; everything selected before the instant `until` is included.
     """
 
     replay: str

@@ -1,6 +1,4 @@
-"""The facts (contract, section 3): what the resource manager and payments report. They are never refused, nor
-answered.
-"""
+"""The facts (contract, section 3), reported by the resource manager and payments; never refused, never answered."""
 
 from typing import Annotated, Literal
 
@@ -10,14 +8,14 @@ from whopays_client.values import Identifier, Instant, Part
 
 
 class Fact(Part):
-    """What every fact carries. `version` rises with every report about the same thing."""
+    """Base of all facts. `version` rises with every report about the same object."""
 
     organization: Identifier
     version: Annotated[int, Field(ge=1)]
 
 
 class ProjectChanged(Fact):
-    """A project exists, rests, or is gone. Another `uid` is another project under the same name."""
+    """A project is active, inactive or deleted. A different `uid` means a different project of the same name."""
 
     project: Identifier
     state: Literal["Active", "Inactive", "Deleted"]
@@ -26,7 +24,7 @@ class ProjectChanged(Fact):
 
 
 class PaymentProfileChanged(Fact):
-    """A means of payment works, does not, or is gone. `reference` is an opaque token, never a card number.
+    """A payment profile is valid, invalid or removed. `reference` is an opaque token, never a card number.
 
     `country` is ISO 3166-1 alpha-2; at `expires_at` a valid profile becomes invalid by itself.
     """

@@ -1,4 +1,4 @@
-"""Who paid for a project at an instant: the timeline of all projects, kept in the store of whoever asks."""
+"""Who paid for a project at an instant: the timelines of all projects, kept in the application's store."""
 
 import asyncio
 import json
@@ -30,12 +30,12 @@ _WAITING_WATERMARKS = 1000
 class Payers(Generic[Transaction]):
     """Follows all changes of payers into a store, and answers from there. Use it as an asynchronous context manager.
 
-    `name` stands for this timeline in the store. With a new name it begins with what the topic holds: every project's
-    current payer and the changes of the last week; or with the replay `begin`, as far back as that reaches. An instant
-    that lies before is HistoryMissing, so is one between two changes of which those in between are gone.
+    `name` identifies this timeline in the store. A new name begins with what the topic contains: every project's
+    current payer and the changes of the last week; or with the replay `begin`, as far back as that reaches. For an
+    earlier instant, or one within a gap between two changes, HistoryMissing is raised.
 
-    Entering raises TopicMissing and KafkaError; asking also what ended the following: Malformed, KafkaError, errors of
-    the store.
+    Entering raises TopicMissing and KafkaError; queries also raise the error that ended following: Malformed,
+    KafkaError, errors of the store.
     """
 
     def __init__(
@@ -69,17 +69,17 @@ class Payers(Generic[Transaction]):
         self._read: Mapping[TopicPartition, int] = {}
         self._watermarks: deque[Watermark] = deque()
         self._heads: OrderedDict[str, Head] = OrderedDict()
-        # Those that a transaction changes that is not committed yet, and how many such transactions there were.
+        # Subjects changed by a transaction that is not committed yet, and the number of such transactions so far.
         self._changing: set[str] = set()
         self._changes = 0
 
     @property
     def closed_until(self) -> datetime | None:
-        """The instant up to which every answer is final; None before the first watermark was reached."""
+        """The instant up to which every answer is final; None until the first watermark is reached."""
         return self._closed_until
 
     async def __aenter__(self) -> Self:
-        """Connect, and begin to follow."""
+        """Connect and start following."""
         async with AsyncExitStack() as stack:
             partitions = await partitions_of(self._connection, "watermarks")
             watermarks = await stack.enter_async_context(consuming(self._connection))
@@ -95,14 +95,14 @@ class Payers(Generic[Transaction]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop following; what was not committed is followed again later."""
+        """Stop following; uncommitted changes are read again next time."""
         await self._stack.aclose()
 
     async def payer(self, organization: str, project: str, at: datetime, *, wait_seconds: float = 0.0) -> Payer | None:
-        """Return who paid for a project at an instant, for ever; None where nobody did.
+        """Return who paid for a project at an instant, None if nobody; the answer is final.
 
-        The instant has an offset from UTC, and is when something happened, however late it is asked. Where it is not
-        known yet, wait up to `wait_seconds`, then raise NotKnownYet. Raises HistoryMissing where it was never read.
+        The instant, with an offset from UTC, is when the usage happened, however late it is queried. If the payer is
+        not known yet, wait up to `wait_seconds`, then raise NotKnownYet. Raises HistoryMissing if it was never read.
         """
         await self.until(at, wait_seconds)
         subject = f"{organization}/{project}"
@@ -119,7 +119,7 @@ class Payers(Generic[Transaction]):
         return found
 
     async def until(self, at: datetime, wait_seconds: float = 0.0) -> None:
-        """Wait until all changes up to an instant are known. Raises NotKnownYet when the time is up."""
+        """Wait until all changes up to an instant are known. Raises NotKnownYet on timeout."""
         deadline = time.monotonic() + wait_seconds
         while self._closed_until is None or self._closed_until < at:
             for task in self._tasks:
@@ -158,12 +158,12 @@ class Payers(Generic[Transaction]):
                     if heard is not None and isinstance(heard.event, Watermark):
                         self._watermarks.append(heard.event)
             while len(self._watermarks) > _WAITING_WATERMARKS:
-                # Far behind: every other one is enough to see that it gets closer.
+                # Far behind: drop every other watermark, which still shows progress.
                 self._watermarks = deque(list(self._watermarks)[::-1][::2][::-1])
             self._close()
 
     def _have_read(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Take all records before these positions as committed to the store."""
+        """Record that everything before these positions is committed to the store."""
         self._read = positions
         if self._changing:
             for subject in self._changing:
@@ -173,7 +173,7 @@ class Payers(Generic[Transaction]):
         self._close()
 
     def _close(self) -> None:
-        """Find the latest watermark whose changes have all been read."""
+        """Advance to the latest watermark whose changes have all been read."""
         topic = self._connection.topic("bindings")
         while self._watermarks:
             first = self._watermarks[0]

@@ -1,4 +1,4 @@
-"""Where a subscriber is: in a replay that it begins with, then on the topics; kept in its store."""
+"""A subscriber's read position: in the replay that it begins with, then on the topics; kept in its store."""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from whopays_client.replays import CompletedReplay
 from whopays_client.store import Store, Transaction
 
 _CLOCKS_DIFFER = timedelta(hours=1)
-"""How much earlier than an event its record may be stamped, at most: by the clock of another host."""
+"""How much earlier than its event a record may be stamped, at most, because hosts' clocks differ."""
 _POLL_MS = 500
 
 
 class Places(Generic[Transaction]):
-    """The next offset of each partition that `consumer` reads for `name`: as passed, and as remembered in the store."""
+    """The next offset of each partition that `consumer` reads for `name`: as processed, and as stored."""
 
     def __init__(
         self,
@@ -43,17 +43,17 @@ class Places(Generic[Transaction]):
 
     @property
     def are_live(self) -> bool:
-        """Whether the topics are read, and no longer the replay that came before."""
+        """Whether the topics are being read, rather than the initial replay."""
         return self._replay_ends is None
 
     async def find(self, begin: CompletedReplay | None, *, until_end: bool) -> None:
-        """Go where this name was, or where it begins. Raises TopicMissing, KafkaError."""
+        """Seek to the stored position of this name, or to its beginning. Raises TopicMissing, KafkaError."""
         self._until_end = until_end
         stage = (await self._store.recall(None, [self._stage])).get(self._stage)
         if stage is None:
             stage = json.dumps(await self._first_stage(begin))
             async with self._store.transaction(self._name) as transaction:
-                # Unless another has begun under this name meanwhile.
+                # Unless another process has started with this name meanwhile.
                 kept = await self._store.recall(transaction, [self._stage])
                 stage = kept.get(self._stage, stage)
                 await self._store.remember(transaction, {self._stage: stage})
@@ -66,7 +66,7 @@ class Places(Generic[Transaction]):
             await self._go_live(json.loads(stage)["live"])
 
     async def are_at_the_end(self) -> bool:
-        """Return whether there is no more to be read; change from the replay to the topics where that is read."""
+        """Return whether everything is read; after the end of the replay, switch to the topics."""
         if self._replay_ends is not None and await self._are_past(self._replay_ends):
             stage = json.loads((await self._store.recall(None, [self._stage]))[self._stage])
             after = json.dumps({"live": stage["live"]})
@@ -77,26 +77,26 @@ class Places(Generic[Transaction]):
         return self.are_live and self._stops_at is not None and await self._are_past(self._stops_at)
 
     def pass_to(self, partition: TopicPartition, offset: int) -> None:
-        """Note that all before an offset is handled."""
+        """Record that everything before an offset is handled."""
         self._passed[partition] = offset
 
     def passed(self) -> dict[str, str]:
-        """Return what is to be remembered: the offsets that were passed, by their keys."""
+        """Return the offsets to store, by their keys."""
         return {self._key(partition): str(offset) for partition, offset in self._passed.items()}
 
     def have_remembered(self) -> None:
-        """Note that what was passed is committed."""
+        """Record that the processed offsets are committed."""
         self._remembered |= self._passed
         self._passed.clear()
 
     def return_to_remembered(self) -> None:
-        """Read again from what is committed."""
+        """Seek back to the committed offsets."""
         self._passed.clear()
         for partition in self._consumer.assignment():
             self._consumer.seek(partition, self._remembered.get(partition, 0))
 
     async def follow_new_partitions(self) -> None:
-        """Read partitions that a topic was given later, once all that the older ones held by then was read."""
+        """Read partitions added to a topic, once everything in the older ones up to then has been read."""
         if not self.are_live:
             return
         known = self._consumer.assignment()
@@ -121,7 +121,7 @@ class Places(Generic[Transaction]):
             self._consumer.pause(*new)
 
     async def events_of(self, topic: str, subject: str, after: int) -> list[Heard[Event]]:
-        """Return what a topic (full name) holds of a subject with a sequence above one, in order. Raises Malformed."""
+        """Return a subject's events on a topic (full name) with a sequence over `after`, in order. Raises Malformed."""
         found: dict[int, Heard[Event]] = {}
         async with consuming(self._connection) as consumer:
             partitions = await partitions_of(self._connection, topic.removeprefix(self._connection.topic_prefix))
@@ -145,7 +145,7 @@ class Places(Generic[Transaction]):
 
     async def _offsets_at(self, instant: datetime) -> dict[str, int]:
         partitions = await partitions_of(self._connection, *self._topics)
-        # The ends come first: what is written meanwhile lies after them.
+        # The ends come first: records written meanwhile are after them.
         ends = await self._consumer.end_offsets(partitions)
         at = await self._consumer.offsets_for_times(dict.fromkeys(partitions, int(instant.timestamp() * 1000)))
         return {

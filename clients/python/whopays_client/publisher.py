@@ -25,7 +25,7 @@ from whopays_client.facts import Fact, ProjectChanged
 from whopays_client.tracing import sending
 
 Token = str | Callable[[], str | Awaitable[str]]
-"""A JSON Web Token, or what gives one whenever it is asked: called for each message."""
+"""A JSON Web Token, or a function that returns one, called for each message."""
 
 MAX_VALUE_BYTES = 256 * 1024
 _BATCH_BYTES = 256 * 1024
@@ -38,7 +38,7 @@ Headers = list[tuple[str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """Where the broker has put a fact. What comes of it is published as events; none where it says nothing new."""
+    """Where the broker stored a fact. Its effects are published as events; there are none if nothing is new."""
 
     fact_id: str
     topic: str
@@ -47,14 +47,15 @@ class Acknowledged:
 
 
 class Publisher:
-    """Sends commands, any number at a time, and gives each its result. Use it as an asynchronous context manager.
+    """Sends commands, any number at a time, and returns each one's result. Use it as an asynchronous context manager.
 
-    `source` names the sending service (1 to 256 characters) and, with its organization and id, a command. `person` is
-    who asks (`authid`), where whopays checks no tokens; `token` proves it where it does. `wait_seconds` is how long
-    `send` waits unless told otherwise. `max_value_bytes` is what whopays reads at most (`WHOPAYS_MAX_VALUE_BYTES`).
+    `source` names the sending service (1 to 256 characters); together with organization and id it identifies a command.
+    `person` is the sender (`authid`), if whopays does not check tokens; if it does, `token` proves who sends.
+    `wait_seconds` is the default timeout of `send`. `max_value_bytes` is the most that whopays reads
+    (`WHOPAYS_MAX_VALUE_BYTES`).
 
-    It asks for the rights of what it sends only: whoever reports facts alone needs none on commands and their results.
-    A topic is looked for when it is first sent to, and the results with the first command.
+    It needs only the rights for what it sends: a service that only reports facts needs none on commands and results.
+    A topic is looked up before the first message to it, and the results are read from the first command on.
 
     Entering raises NotAllowed and KafkaError.
     """
@@ -96,7 +97,7 @@ class Publisher:
             try:
                 await self._producer.start()
             except ClusterAuthorizationFailedError as error:
-                # What the broker says to a producer that may write nowhere.
+                # The broker's error for a producer that may not write to any topic.
                 raise NotAllowed("any topic", "write to") from error
             self._stack = stack.pop_all()
         return self
@@ -104,12 +105,12 @@ class Publisher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Disconnect, after what was handed over is written."""
+        """Disconnect once all messages handed over are written."""
         await self._stack.aclose()
 
     @property
     def waiting(self) -> int:
-        """How many commands wait for a result at present, those with an interim answer that is still held included."""
+        """How many commands are waiting for a result, including those whose interim answer is still referenced."""
         return self._answers.waiting if _COMMANDS in self._found else 0
 
     async def send(
@@ -128,20 +129,20 @@ class Publisher:
         """Send a command, wait for its result, and return it: the final one, or an interim one that leads to it.
 
         Without `id` (1 to 128 printable ASCII characters) the command gets a new one. With an id that was used for the
-        same command before, it takes no second effect, and its latest result is told once more. `dry_run` tells what
-        would happen. After `expires_at` the command is refused (`Expired`). `correlation_id` and `trace_parent` (W3C)
-        come back on the result and on every event that follows; one correlation id should not be used for different
-        commands of one id. Without `trace_parent`, where OpenTelemetry is in use, it goes with a span of its own in the
-        trace that is under way.
+        same command before, it takes effect only once, and its latest result is published again. `dry_run` reports
+        what would happen. After `expires_at` the command is rejected (`Expired`). `correlation_id` and `trace_parent`
+        (W3C) come back on the result and on every event that follows; do not use one correlation id for different
+        commands of the same id. Without `trace_parent`, if OpenTelemetry is in use, the command is sent in its own span
+        within the current trace.
 
-        Raises NotAnswered, with the id, when no result came within `wait_seconds`; TooLarge; TopicMissing; NotAllowed;
-        KafkaError where the broker refuses the record.
+        Raises NotAnswered, with the id, if no result came within `wait_seconds`; TooLarge; TopicMissing; NotAllowed;
+        KafkaError if the broker refuses the record.
         """
         wait = self._wait_seconds if wait_seconds is None else wait_seconds
         command_id = id if id is not None else str(uuid4())
         rehearses = dry_run or command.dry_run
         data = command.data() | ({"dryRun": True} if rehearses else {})
-        # A new id is nobody else's: it also tells whose the result is.
+        # A new id is unique, so it can also serve as the correlation id.
         own = str(uuid4()) if id is not None else command_id
         correlation = correlation_id if correlation_id is not None else own
         attributes: dict[str, str | None] = {
@@ -151,7 +152,7 @@ class Publisher:
         }
         identity = (command.organization, self._source, command_id)
         is_written = False
-        # Of a command that is new, asking for an earlier answer changes nothing.
+        # For a new command, asking for an earlier answer has no effect.
         asks_again = id is not None
         started = time.monotonic()
         with sending(type(command).__name__, self._connection.topic(_COMMANDS), trace_parent) as traced:
@@ -178,7 +179,7 @@ class Publisher:
                         except KafkaError as error:
                             if not error.retriable:
                                 raise
-                        # Nobody knows whether it was written: if it was, this asks for the answer that was missed.
+                        # It may or may not have been written: if it was, this asks for the missed answer.
                         asks_again = True
                         await asyncio.sleep(_AGAIN_AFTER_SECONDS)
             except TimeoutError:
@@ -194,10 +195,10 @@ class Publisher:
         trace_parent: str | None = None,
         wait_seconds: float | None = None,
     ) -> Acknowledged:
-        """Report a fact, and return where the broker has put it. Reporting it again does no harm: its version counts.
+        """Report a fact, and return where the broker stored it. Reporting it again is harmless: its version counts.
 
-        Raises NotAcknowledged when the broker did not say so within `wait_seconds`; TooLarge; TopicMissing; NotAllowed;
-        KafkaError where it refuses.
+        Raises NotAcknowledged if the broker did not acknowledge it within `wait_seconds`; TooLarge; TopicMissing;
+        NotAllowed; KafkaError if it refuses.
         """
         wait = self._wait_seconds if wait_seconds is None else wait_seconds
         fact_id = id if id is not None else str(uuid4())
@@ -225,12 +226,12 @@ class Publisher:
                 raise NotAcknowledged(self._connection.topic(name), fact_id, waited) from None
 
     async def _ready(self, name: str) -> None:
-        """Look for a topic before the first message to it, and connect to the results before the first command."""
+        """Look up a topic before the first message to it, and start reading results before the first command."""
         while name not in self._found:
             try:
                 async with self._connecting:
                     if name not in self._found:
-                        # Sending to a topic that is missing would create it, on many brokers.
+                        # On many brokers, sending to a missing topic would create it.
                         await partitions_of(self._connection, name)
                         if name == _COMMANDS:
                             self._answers = await self._stack.enter_async_context(reading_answers(self._connection))

@@ -1,6 +1,6 @@
-"""Replays (contract, section 10): what was said, said again on a topic of its own, for one consumer.
+"""Replays (contract, section 10): published events, published again on a separate topic, for one consumer.
 
-Whoever may reach the database of whopays starts one; everybody who may read its topic reads it.
+Starting one needs access to the database of whopays; reading one, only the right to read its topic.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ _NO_KEY = b"\xff\xff\xff\xff"
 
 @dataclass(frozen=True)
 class CompletedReplay:
-    """A replay that is all there, and whose bytes are those that its markers tell of.
+    """A replay that is complete, and whose bytes match its markers.
 
-    `topic` is its full name; `until` the instant before which everything selected is in it; `records` how many there
-    are, without markers; `ends` for each partition the offset of its marker.
+    `topic` is its full name; everything selected before the instant `until` is in it; `records` is their number,
+    without markers; `ends` is the offset of the marker for each partition.
     """
 
     name: str
@@ -52,7 +52,7 @@ class _Partition:
     end: int = field(default=0)
 
     def take(self, record: ConsumerRecord) -> None:
-        """Add a record to the chain."""
+        """Add a record to the chained digest."""
         key = _NO_KEY if record.key is None else len(record.key).to_bytes(4, "big") + record.key
         value = record.value or b""
         self.digest = hashlib.sha256(self.digest + key + len(value).to_bytes(4, "big") + value).digest()
@@ -62,7 +62,7 @@ class _Partition:
 class Replays:
     """Starts replays, waits for them, verifies and reads them.
 
-    `command` is the command line of whopays, with the environment of the installation, for those who may start replays:
+    `command` is how to run the command line of whopays in the installation's environment, needed only to start replays:
     a list of words, such as `("kubectl", "exec", "deploy/whopays", "--", "whopays")`.
     """
 
@@ -87,12 +87,12 @@ class Replays:
         partitions: int | None = None,
         rate: int | None = None,
     ) -> None:
-        """Ask for a replay, and return once whopays has taken it up. The same again, under the same name, does no harm.
+        """Request a replay, and return once whopays has accepted it. Repeating the request under its name is harmless.
 
         `types` are short names of events; `since` and `until` bound their instants (half-open); `after` are event ids;
-        `latest`: only the last event of each subject, a snapshot; `available`: take what is still kept; `topic`: the
-        full name of the topic to write to, in place of the usual one; `partitions`: how many it gets; `rate` in
-        events a second. Raises ReplayRefused; FileNotFoundError where there is no such program.
+        `latest`: only the last event of each subject, a snapshot; `available`: settle for what is still kept; `topic`:
+        the full name of the topic to write to, instead of the default; `partitions`: how many it gets; `rate` in
+        events a second. Raises ReplayRefused; FileNotFoundError if there is no such program.
         """
         options: list[tuple[str, str | None]] = [
             ("--organization", organization),
@@ -122,10 +122,9 @@ class Replays:
     async def completed(
         self, name: str, *, topic: str | None = None, wait_seconds: float | None = None
     ) -> CompletedReplay:
-        """Wait for the markers of a replay, as long as it takes or some seconds, and verify all that stands before
-        them.
+        """Wait for the markers of a replay, without limit or for some seconds, and verify all records before them.
 
-        `topic` is its full name, where it is not the usual one. Raises ReplayUnfinished, ReplayDamaged, DigestMismatch.
+        `topic` is its full name, if not the default. Raises ReplayUnfinished, ReplayDamaged, DigestMismatch.
         """
         topic = topic or self._connection.topic(f"replay.{name}")
         started = time.monotonic()
@@ -151,7 +150,7 @@ class Replays:
         return CompletedReplay(name, topic, until.pop(), markers[min(markers)].selection, total, ends)
 
     async def events(self, replay: CompletedReplay) -> AsyncIterator[Heard[Event]]:
-        """Read the events of a replay: those of one subject in their order. Raises Malformed."""
+        """Read the events of a replay; those of one subject come in order. Raises Malformed."""
         partitions = [TopicPartition(replay.topic, number) for number in replay.ends]
         async with consuming(self._connection) as consumer:
             consumer.assign(partitions)

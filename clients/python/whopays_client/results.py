@@ -1,4 +1,4 @@
-"""What comes of a command (contract, section 6)."""
+"""The results of commands (contract, section 6)."""
 
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ INTERIM: frozenset[Outcome] = frozenset({"Scheduled", "Waiting"})
 class Violation(Part):
     """One broken rule. `field` is a JSON pointer into the command's data.
 
-    `blockers` are what stands in the way, where that can be listed. `retryable`: the same content may succeed later,
+    `blockers` lists what stands in the way, if it can be listed. `retryable`: the same content may succeed later,
     under a new id.
     """
 
@@ -32,10 +32,10 @@ class Announcement(Part):
 
 
 class CommandCompleted(Event):
-    """The result of a command. Of violations and events the first 100 are listed, and all are counted.
+    """The result of a command. The first 100 violations and events are listed, and all are counted.
 
-    `fingerprint` stands for the command's content: equal for equal contents, whatever the id. `repeated`: told once
-    more, because it was asked for.
+    `fingerprint` identifies the command's content: equal for equal content, whatever the id. `repeated`: published
+    again on request.
     """
 
     organization: str

@@ -11,12 +11,12 @@ _VARIABLES = 500
 
 
 class SQLiteStore:
-    """A file of SQLite, in which one may have tables of one's own. A transaction is a `sqlite3.Connection`.
+    """A SQLite file, which may also contain the application's tables. A transaction is a `sqlite3.Connection`.
 
-    `path` is the file, made where it is missing; `table` keeps what this library remembers. A file has one writer at a
-    time: who waits for one subscriber while handling a change of another, gives each a file of its own.
+    `path` is the file, created if missing; `table` stores this library's state. A file has one writer at a time: to
+    wait for one subscriber while handling a change of another, give each its own file.
 
-    Raises sqlite3.Error, `OperationalError` where another process holds the file for more than a minute.
+    Raises sqlite3.Error; `OperationalError` if another process locks the file for more than a minute.
     """
 
     def __init__(self, path: str | Path, table: str = "whopays_client") -> None:
@@ -35,10 +35,10 @@ class SQLiteStore:
 
     @asynccontextmanager
     async def transaction(self, name: str) -> AsyncIterator[sqlite3.Connection]:  # noqa: ARG002 - there is one writer
-        """Begin a transaction, as `Store` says."""
+        """Begin a transaction; see `Store`."""
         async with self._writing:
             try:
-                # In a thread, because another process may have to be waited for, and the disk in the end.
+                # In a thread, because it may have to wait for another process, and at the end for the disk.
                 await _to_the_end(self._writer, "BEGIN IMMEDIATE")
                 yield self._writer
                 await _to_the_end(self._writer, "COMMIT")
@@ -48,7 +48,7 @@ class SQLiteStore:
                 raise
 
     async def recall(self, transaction: sqlite3.Connection | None, keys: Sequence[str]) -> dict[str, str]:
-        """Return what is known under keys, as `Store` says."""
+        """Return the texts under keys; see `Store`."""
         connection = transaction or self._reader
         found: dict[str, str] = {}
         for first in range(0, len(keys), _VARIABLES):
@@ -58,19 +58,19 @@ class SQLiteStore:
         return found
 
     async def remember(self, transaction: sqlite3.Connection, values: Mapping[str, str]) -> None:
-        """Write texts, as `Store` says."""
+        """Write texts; see `Store`."""
         transaction.executemany(
             f'INSERT INTO "{self._table}" VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
             values.items(),
         )
 
     def _connected(self) -> sqlite3.Connection:
-        # Without the module's own, implicit transactions.
+        # Without the module's implicit transactions.
         return sqlite3.connect(self._path, timeout=_LONGEST_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
 
 
 async def _to_the_end(connection: sqlite3.Connection, statement: str) -> None:
-    """Run a statement in a thread; who is cancelled meanwhile goes on when it is done, and knows what it did."""
+    """Run a statement in a thread; a cancellation is raised only once it is done, so that its effect is known."""
     running = asyncio.ensure_future(asyncio.to_thread(connection.execute, statement))
     try:
         await asyncio.shield(running)

@@ -1,4 +1,4 @@
-"""Where a subscriber keeps how far it came: in the store that it keeps its own work in, so that both move together."""
+"""Where a subscriber keeps its position: in the store of the application's own data, so that both advance together."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -8,26 +8,26 @@ Transaction = TypeVar("Transaction")
 
 
 class Store(Protocol[Transaction]):
-    """Texts under keys, read and written within the transactions of one's own database.
+    """Texts under keys, read and written within transactions of the application's database.
 
-    What a transaction is, is the store's choice: a subscriber hands it to whoever handles a change. Errors of the
-    driver pass through.
+    The type of a transaction is up to the store: a subscriber passes it to the code that handles a change. Errors of
+    the driver pass through.
     """
 
     def transaction(self, name: str) -> AbstractAsyncContextManager[Transaction]:
         """Begin a transaction; commit when the block ends, roll back when it raises.
 
-        At any time at most one transaction of a `name` is open, in all processes: others wait here.
+        At most one transaction of a `name` is open at any time, across all processes: others wait here.
         """
         ...
 
     async def recall(self, transaction: Transaction | None, keys: Sequence[str]) -> dict[str, str]:
         """Return the texts under those of `keys` that have one, as this transaction sees them.
 
-        Without a transaction: as they were last committed, without waiting for anybody.
+        Without a transaction: as last committed, without waiting for any lock.
         """
         ...
 
     async def remember(self, transaction: Transaction, values: Mapping[str, str]) -> None:
-        """Write texts under their keys, as part of the transaction, in place of earlier ones."""
+        """Write texts under their keys as part of the transaction, replacing earlier ones."""
         ...

@@ -1,4 +1,4 @@
-"""Follows events, each exactly once, into the store of whoever reads them."""
+"""Follows events, each exactly once, into the application's store."""
 
 import contextlib
 from collections import deque
@@ -20,28 +20,29 @@ from whopays_client.store import Store, Transaction
 
 _OPTIONS = {"accounts": "--account"}
 _AT_ONCE = 32
-"""How many records are read ahead: few, since the garbage collector goes through whatever lives longer."""
+"""How many records are parsed ahead: few, since long-lived objects cost garbage collection time."""
 
 
 class Subscriber(Generic[Wanted, Transaction]):
-    """Hands out events, each once for each `name`, whatever is killed in between.
+    """Yields each event once for each `name`, whatever crashes in between.
 
         async with Subscriber(connection, store, "usage", [BindingChanged]) as subscriber:
             async for change in subscriber:
                 change.transaction.execute("…")
 
     A change counts as handled when the loop asks for the next one, or ends by `break` and the block is left without an
-    exception. Changes are committed together, up to `max_batch` of them, and always before waiting for more: with
-    `max_batch=1` each by itself, which suits effects outside the store. Of the events of one subject each comes after
-    the one before it. A loop that is begun again in the same block gets whatever was not committed again.
+    exception. Changes are committed together, up to `max_batch` of them, and always before waiting for more; with
+    `max_batch=1` one by one, which suits effects outside the store. The events of a subject come in order. A loop
+    that is started again in the same block gets uncommitted changes again.
 
-    `name` stands for the reader in the store; two with one name take turns and share the changes. `begin`: where to
-    begin with a new name, a replay (`Replays.completed`) in place of what the topics hold; then it follows the topics,
-    without a hole and without an overlap. `on_gap` is `raise` (SequenceGap), or `refetch` to go on with what is still
-    there. `until_end`: end the loop at what was there when it began. `on_malformed` is `raise`, or `skip` for records
-    that are no events of whopays.
+    `name` identifies the reader in the store; two with the same name take turns and share the changes. `begin`: where a
+    new name begins, a replay (`Replays.completed`) instead of what the topics contain; after it come the topics,
+    without gap or overlap. `on_gap` is `raise` (SequenceGap), or `refetch` to continue with what still exists.
+    `until_end`: end the loop at what existed when it began. `on_malformed` is `raise`, or `skip` for records that are
+    not events of whopays.
 
-    Entering raises TopicMissing and KafkaError; the loop SequenceGap, Malformed, KafkaError, and what the store raises.
+    Entering raises TopicMissing and KafkaError; the loop raises SequenceGap, Malformed, KafkaError, and errors of the
+    store.
     """
 
     def __init__(
@@ -77,8 +78,8 @@ class Subscriber(Generic[Wanted, Transaction]):
         self._stack = contextlib.AsyncExitStack()
         self._consumer: AIOKafkaConsumer
         self._places: Places[Transaction]
-        # What is open: the transaction, its records (those that are yet to be read, and those that were), what was
-        # handed out last, what is yet to be remembered.
+        # The open transaction, its records (unparsed, then parsed), the step handed out last, and what is still to be
+        # stored.
         self._transaction: contextlib.AbstractAsyncContextManager[Transaction] | None = None
         self._handle: Transaction
         self._unread: deque[tuple[TopicPartition, ConsumerRecord]] = deque()
@@ -90,7 +91,7 @@ class Subscriber(Generic[Wanted, Transaction]):
         self._is_begun_again = False
 
     async def __aenter__(self) -> Self:
-        """Connect, and find where this name was."""
+        """Connect, and find the position of this name."""
         async with contextlib.AsyncExitStack() as stack:
             self._consumer = await stack.enter_async_context(consuming(self._connection))
             self._places = Places(self._connection, self._consumer, self._store, self._name, self._topics)
@@ -101,7 +102,7 @@ class Subscriber(Generic[Wanted, Transaction]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Commit what was handled, or after an exception roll it back; disconnect."""
+        """Commit what was handled, or roll it back after an exception; disconnect."""
         async with self._stack:
             if kind is None:
                 self._count()
@@ -110,13 +111,13 @@ class Subscriber(Generic[Wanted, Transaction]):
                 await self._roll_back()
 
     def __aiter__(self) -> Self:
-        """Begin a loop: what an earlier one did not commit comes again."""
+        """Begin a loop: changes that an earlier one did not commit are repeated."""
         self._forget_ahead()
         self._is_begun_again = self._transaction is not None
         return self
 
     async def __anext__(self) -> Change[Wanted, Transaction]:
-        """Count the change before as handled, and return the next."""
+        """Count the previous change as handled, and return the next."""
         if self._is_begun_again:
             self._is_begun_again = False
             await self._roll_back()
@@ -143,18 +144,18 @@ class Subscriber(Generic[Wanted, Transaction]):
                 await self._begin_batch()
 
     async def refetch(self, gap: SequenceGap) -> None:
-        """After a gap: have the loop go on with what the topic still holds of the subject, the oldest change first.
+        """After a gap: make the loop continue with the changes of the subject still on the topic, oldest first.
 
-        The first of them tells in `missed` how many are gone for good. Raises KafkaError, Malformed.
+        `missed` of the first one says how many are lost. Raises KafkaError, Malformed.
         """
         topic = gap.place.rsplit("/", 2)[0]
         found = await self._places.events_of(topic, gap.subject, gap.last)
         self._injected = [self._step(None, 0, heard, accepts_gap=True) for heard in found]
 
     async def fill(self, gap: SequenceGap, replay: CompletedReplay) -> None:
-        """After a gap: have the loop go on with the missing changes, from a replay that holds them all.
+        """After a gap: make the loop continue with the missing changes, from a replay that contains them all.
 
-        Raises SequenceGap where it does not; KafkaError, Malformed.
+        Raises SequenceGap if it does not; KafkaError, Malformed.
         """
         found: dict[int, Heard[Event]] = {}
         async for heard in Replays(self._connection).events(replay):
@@ -179,7 +180,7 @@ class Subscriber(Generic[Wanted, Transaction]):
         await self._recall([self._read(*self._unread.popleft()) for _ in range(min(_AT_ONCE, len(self._unread)))])
 
     async def _recall(self, steps: list[Step]) -> None:
-        """Have steps ahead, and know what the store keeps of them; what this transaction changed is newer."""
+        """Queue steps, and load their stored state, except where this transaction has already changed it."""
         keys = {step.key for step in steps if step.heard is not None}
         further: set[str] = set()
         if self._keep is not None:
@@ -220,7 +221,7 @@ class Subscriber(Generic[Wanted, Transaction]):
         return Step(partition, offset, heard, prefix + heard.subject, heard.order, accepts_gap)
 
     def _count(self) -> None:
-        """Take what was handed out last as handled."""
+        """Count the step handed out last as handled."""
         if self._handed_out is not None:
             self._pass(self._handed_out)
             self._handed_out = None
@@ -236,7 +237,7 @@ class Subscriber(Generic[Wanted, Transaction]):
         last = self._known[step.key]
         option = _OPTIONS.get(TOPICS[type(heard.event)], "--project")
         gap = SequenceGap(heard.subject, last, step.order, heard.place, option=option)
-        # What came before is handled, whatever happens now.
+        # Earlier changes are handled, whatever happens now.
         self._forget_ahead()
         await self._commit()
         self._places.return_to_remembered()
@@ -260,7 +261,7 @@ class Subscriber(Generic[Wanted, Transaction]):
         try:
             await transaction.__aexit__(None, None, None)
         except BaseException:
-            # Whether it was committed is not known: the store tells, and what is there is not handled again.
+            # It is unknown whether this was committed: the store will tell, so that nothing is handled twice.
             self._places.return_to_remembered()
             raise
         self._places.have_remembered()

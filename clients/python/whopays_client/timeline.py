@@ -1,7 +1,7 @@
-"""Who paid for one project, from an instant on, as texts in a store: pure, no reading and no writing.
+"""The payers of one project over time, serialized as texts for a store; pure, without I/O.
 
-A timeline is a list of entries, each of which holds until the next begins. The first holds since ever. Its latest part
-is in the head, what is older in pages, so that a project whose payer changes often stays cheap to keep.
+A timeline is a list of entries, each valid until the next begins; the first is valid from the beginning of time. The
+latest entries are in the head, older ones in pages, so that a project whose payer changes often stays cheap to update.
 """
 
 from bisect import bisect_right
@@ -23,7 +23,7 @@ _MICROSECOND = timedelta(microseconds=1)
 class Payer:
     """The binding that pays from `established_at` up to, and not including, `ended_at` (None: until further notice).
 
-    `currency_code` and `payment_terms` are those at its beginning; None where they were not, or are not known.
+    `currency_code` and `payment_terms` are those at its beginning; None if they were not set, or are unknown.
     """
 
     account: str
@@ -35,32 +35,32 @@ class Payer:
 
 
 class Unknown:
-    """Who paid was never read."""
+    """The payer is unknown, because it was never read."""
 
 
 @dataclass(slots=True)
 class Head:
-    """The latest entries of a timeline, and since when each of its earlier pages holds."""
+    """The latest entries of a timeline, and the beginning of each of its earlier pages."""
 
     entries: list[dict[str, Any]] = field(default_factory=list)
     pages: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, text: str | None) -> "Head":
-        """Read what `text` wrote; of a project that was never heard of, nobody ever paid."""
+        """Parse what `text` returned; None, for an unknown project, means that nobody ever paid."""
         return cls(**from_json(text)) if text else cls()
 
     def text(self) -> str:
-        """Return it as text."""
+        """Serialize the head."""
         return to_json({"entries": self.entries, "pages": self.pages}).decode()
 
     def add(self, event: BindingChanged, sequence: int, missed: int) -> str | None:
-        """Add a change. Return the text of the page that is full now, whose number is then the last; None for none."""
+        """Add a change. If that fills a page, return its text, for the last page number; otherwise None."""
         if not self.entries:
             self.entries.append({"from": _SINCE_EVER} if sequence == 1 else {"from": _SINCE_EVER, "unknown": True})
             missed = 0 if sequence == 1 else sequence - 1
         elif missed:
-            # What is known holds at its beginning, and nobody knows how much longer.
+            # The last known payer is certain at its beginning, but it is unknown for how much longer.
             self._set(_later(self.entries[-1]["from"]), unknown=True)
         previous, current = event.previous, event.current
         if missed and previous is not None:
@@ -83,24 +83,24 @@ class Head:
         return to_json(page).decode()
 
     def page_of(self, at: datetime) -> int | None:
-        """Return the number of the page that tells who paid at an instant; None where the head does."""
+        """Return the number of the page that covers an instant; None if the head does."""
         if not self.entries or _text(at) >= self.entries[0]["from"]:
             return None
         return bisect_right(self.pages, _text(at)) - 1
 
     def end_of(self, page: int) -> str:
-        """Return until when a page holds."""
+        """Return the instant at which a page ends."""
         return self.pages[page + 1] if page + 1 < len(self.pages) else str(self.entries[0]["from"])
 
     def _set(self, since: str, **said: Any) -> None:
-        # What began at the same instant, or is thought to go on later, gives way to what is known for certain.
+        # Entries that begin at this instant or later were assumptions; this one is certain and replaces them.
         while self.entries and self.entries[-1]["from"] >= since:
             self.entries.pop()
         self.entries.append({"from": since, **{name: value for name, value in said.items() if value is not None}})
 
 
 def payer_in(entries: list[dict[str, Any]], at: datetime, end: str | None) -> Payer | Unknown | None:
-    """Return who paid at an instant, according to entries of which the last holds until `end`; None for nobody."""
+    """Return who paid at an instant, by entries of which the last is valid until `end`; None if nobody did."""
     index = bisect_right([entry["from"] for entry in entries], _text(at)) - 1
     if index < 0:
         return None
@@ -122,7 +122,7 @@ def payer_in(entries: list[dict[str, Any]], at: datetime, end: str | None) -> Pa
 
 
 def _text(instant: datetime) -> str:
-    """Write an instant so that texts are in the order of instants."""
+    """Return an instant as text that sorts in the order of instants."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 

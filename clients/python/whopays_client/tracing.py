@@ -1,4 +1,4 @@
-"""Traces of whoever uses the client, if they use OpenTelemetry: it is never imported for those who do not."""
+"""Traces, for applications that use OpenTelemetry; for others it is never imported."""
 
 import sys
 from collections.abc import Iterator
@@ -14,29 +14,29 @@ _HEADER = "traceparent"
 
 
 class Sending:
-    """What is being sent: the `trace_parent` that it goes with, if any, and the span around it, if there is one."""
+    """A message being sent: its `trace_parent`, if any, and the span around it, if any."""
 
     def __init__(self, trace_parent: str | None = None, span: "Span | None" = None) -> None:
         self.trace_parent = trace_parent
         self._span = span
 
     def answered(self, outcome: str) -> None:
-        """Note what came of a command."""
+        """Record the outcome of a command."""
         if self._span is not None:
             self._span.set_attribute("whopays.outcome", outcome)
 
 
 @contextmanager
 def sending(name: str, topic: str, trace_parent: str | None) -> Iterator[Sending]:
-    """Have a span around what is sent, where the application has imported OpenTelemetry and says nothing else."""
+    """Open a span around sending, if the application has imported OpenTelemetry and gives no `trace_parent`."""
     if trace_parent is not None or _API not in sys.modules:
         yield Sending(trace_parent)
         return
-    from opentelemetry.trace import SpanKind, StatusCode, get_tracer  # noqa: PLC0415 - it is there already
+    from opentelemetry.trace import SpanKind, StatusCode, get_tracer  # noqa: PLC0415 - already imported
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - likewise
 
     said = {"messaging.system": "kafka", "messaging.operation.type": "send", "messaging.destination.name": topic}
-    # What an error says may quote what was sent.
+    # Error messages may quote the data sent, so exceptions are not recorded.
     with get_tracer("whopays_client").start_as_current_span(
         f"send {name}", kind=SpanKind.PRODUCER, attributes=said, record_exception=False, set_status_on_exception=False
     ) as span:
@@ -51,8 +51,8 @@ def sending(name: str, topic: str, trace_parent: str | None) -> Iterator[Sending
 
 
 def context_of(trace_parent: str | None) -> "Context":
-    """Return the context that a `traceparent` names; an empty one where there is none. Raises ImportError."""
-    from opentelemetry.context import Context  # noqa: PLC0415 - whoever asks for it has it
+    """Return the context that a `traceparent` names; an empty one for None. Raises ImportError."""
+    from opentelemetry.context import Context  # noqa: PLC0415 - callers have it installed
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - likewise
 
     carrier = {} if trace_parent is None else {_HEADER: trace_parent}

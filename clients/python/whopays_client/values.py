@@ -1,7 +1,7 @@
-"""The plain values that messages are made of, and what it means to say nothing.
+"""The scalar values of messages, and the meanings of `None` and `null`.
 
 `None` always means that a member is left out. Where the interface gives JSON's `null` a meaning, it has a name that
-nobody writes by accident: `CLEAR` (takes a member of an account away) and `NOBODY` (no account).
+is never written by accident: `CLEAR` (removes a member of an account) and `NOBODY` (no account).
 """
 
 from decimal import Decimal
@@ -20,9 +20,9 @@ class Null(Enum):
 
 
 CLEAR: Final = Null.CLEAR
-"""Takes a member of an account away: `UpdateAccount(..., contact=CLEAR)`."""
+"""Removes a member of an account: `UpdateAccount(..., contact=CLEAR)`."""
 NOBODY: Final = Null.NOBODY
-"""No account: `BindProject(..., expected_account=NOBODY)` binds only a project for which nobody pays."""
+"""No account: `BindProject(..., expected_account=NOBODY)` binds only a project without a payer."""
 
 _AS_NULL = PlainSerializer(lambda _: None, return_type=None)
 Clear = Annotated[Literal[Null.CLEAR], _AS_NULL]
@@ -39,7 +39,7 @@ Identifier = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]
 """The name of an organization, project, account or payment profile: 1 to 253 of a-z, 0-9, '.' and '-'."""
 
 Instant = AwareDatetime
-"""An instant with its offset from UTC; whopays keeps microseconds."""
+"""An instant with its offset from UTC; whopays has microsecond precision."""
 
 Amount = Annotated[
     Decimal,
@@ -47,11 +47,11 @@ Amount = Annotated[
     Field(max_digits=18, decimal_places=6),
     PlainSerializer(lambda value: format(value, "f"), return_type=str),
 ]
-"""A percentage or an amount of money, exact: at most 18 digits, 6 of them decimals. On the wire a string."""
+"""A percentage or an amount of money, exact: at most 18 digits, 6 of them decimals. A string on the wire."""
 
 
 class Part(BaseModel):
-    """Base of messages and of what they are made of: immutable, snake_case here and camelCase on the wire."""
+    """Base of messages and their parts: immutable, snake_case here and camelCase on the wire."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -64,13 +64,13 @@ class Part(BaseModel):
     )
 
     def data(self) -> dict[str, Any]:
-        """Return it as JSON's types, without what is not said (contract, section 5)."""
+        """Return it as JSON types, without the members that are not given (contract, section 5)."""
         said: dict[str, Any] = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         return said
 
 
 class WithNull(Part):
-    """Base of what is sent with members for which JSON's `null` has a meaning."""
+    """Base of messages with members for which JSON's `null` has a meaning."""
 
     nulls: ClassVar[dict[str, Null]] = {}
     """The members for which JSON's `null` has a meaning, by their names on the wire."""
@@ -78,7 +78,7 @@ class WithNull(Part):
     @model_validator(mode="wrap")
     @classmethod
     def _with_meaning_of_null(cls, data: Any, handler: Any, info: Any) -> Self:
-        # From Python, None leaves a member out; in JSON, null says what it says.
+        # In Python, None leaves a member out; in JSON, null has its meaning.
         if cls.nulls and info.mode == "json" and isinstance(data, dict):
             data = {
                 name: cls.nulls[name] if value is None and name in cls.nulls else value for name, value in data.items()
