@@ -200,7 +200,10 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/http/test_process.py",),
         ("tests/unit/cli", "tests/services/kubernetes"),
     ),
-    "cli/demo": (("tests/unit/cli",), ("tests/services/cli/test_processes.py",)),
+    "cli/demo": (
+        ("tests/unit/cli",),
+        ("tests/services/cli/test_demo_interrupted.py", "tests/services/cli/test_processes.py"),
+    ),
     "cli/development": (
         ("tests/unit/cli",),
         ("tests/services/cli/test_processes.py",),
