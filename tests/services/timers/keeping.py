@@ -17,7 +17,7 @@ from schemas.topics import Topic
 from tests.support.batches import nothing_kept
 from tests.support.installations import KEYS
 from tests.support.saying import ORGANIZATION, account, bind, profile, project, read
-from tests.support.waiting import until
+from tests.support.waiting import patience, until
 from workers.batches.transaction import Batches
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
@@ -94,8 +94,8 @@ class Keeper:
         ]
 
     async def instant(self, later: str = "0") -> datetime:
-        """Return the instant by the database's clock, or one that is later by an interval."""
-        (instant,) = await self.all(f"SELECT clock_timestamp() + interval '{later}'")
+        """Return the instant by the database's clock, or one that is later by an interval: longer on a busy machine."""
+        (instant,) = await self.all(f"SELECT clock_timestamp() + {patience(1):.3f} * interval '{later}'")
         assert isinstance(instant, datetime)
         return instant
 
