@@ -70,8 +70,13 @@ def balance_document(row: Mapping[str, Any]) -> dict[str, Any] | None:
     return None if balance is None else described_balance(balance)
 
 
-def blockers_document(row: Mapping[str, Any], bound: BoundProjects, reach: Reach) -> list[dict[str, Any]]:
-    """Return what blocks an account's closure, as violations naming only projects within reach; none if archived."""
+def blockers_document(
+    row: Mapping[str, Any], bound: BoundProjects, reach: Reach, *, with_balance: bool
+) -> list[dict[str, Any]]:
+    """Return what blocks an account's closure, as violations; none if it is archived.
+
+    They name only projects within reach, and the reported balance only `with_balance`.
+    """
     if row["phase"] == ARCHIVED:
         return []
     found = blockers_of(row["activated_at"], _balance(row), bound, LISTED_PROJECTS)
@@ -83,7 +88,7 @@ def blockers_document(row: Mapping[str, Any], bound: BoundProjects, reach: Reach
             "reason": one.reason,
             "message": one.message,
             "field": "/account",
-            "blockers": one.blockers,
+            **({"blockers": one.blockers} if with_balance or one.reason != "ChargesOutstanding" else {}),
             "retryable": True,
         }
         for one in found

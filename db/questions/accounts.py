@@ -38,9 +38,9 @@ async def account(
     It has the members of `AccountChanged` except `cause`; `boundProjects`, the number it pays for; `missing`, its
     conditions that are not True; `closureBlockers`, as violations (none for an archived account); `profile`, with
     `paymentProfile`, `kind`, `state`, `version`, `expiresAt`, or None if none is attached or it is not known. With
-    `with_balance` also `balance` (`outstanding`, `currencyCode`, `asOf`, or None); with keys also `contact`, unsealed
-    personal data, or None. Numbers count all its projects; closure blockers only name those within reach. Raises
-    Unopenable.
+    `with_balance` also `balance` (`outstanding`, `currencyCode`, `asOf`, or None), which the blocker
+    `ChargesOutstanding` repeats; with keys also `contact`, unsealed personal data, or None. Numbers count all its
+    projects; closure blockers only name those within reach. Raises Unopenable.
     """
     rows = await fetch(connection, _ACCOUNT, organization=organization, account=account, row_limit=LISTED_PROJECTS)
     if not rows:
@@ -51,7 +51,7 @@ async def account(
     answer |= {
         "boundProjects": row["bound"],
         "missing": [condition for condition in answer["conditions"] if condition["status"] != "True"],
-        "closureBlockers": blockers_document(row, bound, reach),
+        "closureBlockers": blockers_document(row, bound, reach, with_balance=with_balance),
         "profile": _profile(row),
     }
     if with_balance:

@@ -74,6 +74,8 @@ async def test_money_is_told_to_whom_it_concerns(asked: Guarded, trusting: Serve
     for role, sees in (("account-admin", True), ("invoicing", True), ("account-user", False), ("operator", False)):
         told = await document_at(asked, f"{ACME}/accounts/main", [grant(role, accounts=["main"])])
         assert ("balance" in told) is sees, role
+        (charges,) = [one for one in told["closureBlockers"] if one["reason"] == "ChargesOutstanding"]
+        assert ("blockers" in charges) is ("12.5" in str(told)) is sees, role
         # A role that sees it for another account does not for this one.
         other = [grant(role, accounts=["spare"]), grant("viewer")]
         assert "balance" not in await document_at(asked, f"{ACME}/accounts/main", other)

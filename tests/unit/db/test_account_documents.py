@@ -132,7 +132,7 @@ def test_what_blocks_closure_is_what_a_refusal_names(
 ) -> None:
     account = replace(_FULL, balance=balance, phase=phase, activated_at=activated_at)
     refused = [] if phase is Phase.ARCHIVED else closure_blockers(account, bound)
-    told = blockers_document(_row(account), bound, EVERYTHING)
+    told = blockers_document(_row(account), bound, EVERYTHING, with_balance=True)
     assert json.dumps(told) == json.dumps([one.model_dump(mode="json") for one in refused])
     assert (balance_document(_row(account)) is None) is (balance is None)
 
