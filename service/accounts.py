@@ -58,8 +58,7 @@ async def _told(asked: Asked, connection: Any, keys: KeyEncryption | None) -> di
 
 def _keys(asked: Asked) -> KeyEncryption | None:
     """Return the keys that decrypt the contact, if the asker may see it and the server has them."""
-    settings = asked.state.settings
-    return settings.keys() if asked.sees_money and settings.encryption_keys else None
+    return asked.state.keys if asked.sees_money else None
 
 
 async def _phases(asked: Asked) -> Answer:

@@ -17,6 +17,7 @@ from db.reading import create_reading_engine
 from db.revisions import check
 from service.app import make_app
 from service.protocol import Protocol
+from service.state import keys_of
 from workers.runtime.believing import warn_if_trusted
 from workers.runtime.roles import SERVE
 from workers.runtime.settings import Settings
@@ -43,12 +44,13 @@ def run(settings: Settings, on_ready: Callable[[str], None]) -> None:
 async def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     """Answer questions until SIGTERM or SIGINT; `on_ready` is called with the address of the server.
 
-    Requests in progress are then finished, within `stop_seconds`. Raises AuthNotConfigured, NotServed,
+    Requests in progress are then finished, within `stop_seconds`. Raises AuthNotConfigured, MissingKey, NotServed,
     TracesNotInstalled, DatabaseRefused, and the errors of an unreachable database.
     """
     settings.insist_on_auth()
     _insist_on_sign_in(settings)
     warn_if_trusted(settings)
+    keys_of(settings)  # a wrong key is refused before anything listens
     spans = spans_of(settings, (SERVE,))
     with _listening(settings) as (listener, where):
         await _check(settings)

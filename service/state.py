@@ -10,6 +10,7 @@ from db.questions.payers import PayerQuestion
 from db.questions.payers import payers as ask_payers
 from db.questions.snapshots import Snapshot
 from db.reading import ReadingPool, create_reading_engine, reading_pool
+from db.sealing import LocalKeys
 from db.shard_ranges import ShardRanges, shard_ranges
 from service.gathering import Gathering
 from service.heavy import Heavy
@@ -33,7 +34,7 @@ _LANES = 2
 class State:
     """A server's state. `known` has the latest snapshot of each shard that it answered from.
 
-    Without `tokens`, every client that reaches the server is trusted.
+    Without `tokens`, every client that reaches the server is trusted; without `keys`, no contact can be decrypted.
     """
 
     settings: Settings
@@ -46,6 +47,7 @@ class State:
     tails: Tails
     heavy: Heavy
     tokens: Tokens | None
+    keys: LocalKeys | None
     ranges: ShardRanges
     trace: Trace | None = None
     known: dict[int, Snapshot] = field(default_factory=dict)
@@ -64,7 +66,8 @@ class State:
 async def opened(
     settings: Settings, stopping: asyncio.Event, openapi: bytes, trace: Trace | None
 ) -> AsyncIterator[State]:
-    """Yield the state of a server, with its connections."""
+    """Yield the state of a server, with its connections. Raises MissingKey."""
+    keys = keys_of(settings)
     size, seconds = settings.database_pool_size, settings.serve_statement_seconds
     engine = create_reading_engine(settings.database_url, pool_size=size, statement_seconds=seconds)
     try:
@@ -94,11 +97,17 @@ async def opened(
                     tails,
                     heavy,
                     tokens,
+                    keys,
                     ranges,
                     trace,
                 )
     finally:
         await engine.dispose()
+
+
+def keys_of(settings: Settings) -> LocalKeys | None:
+    """Return the keys that decrypt contacts; None if the server has none. Raises MissingKey if they are wrong."""
+    return settings.keys() if settings.encryption_keys else None
 
 
 @asynccontextmanager

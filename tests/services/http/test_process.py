@@ -22,6 +22,7 @@ O = "/v1/organizations/acme"  # noqa: E741 (the contract's own abbreviation)
     ("words", "variables"),
     (
         (("0.0.0.0 is not one", "WHOPAYS_AUTH=trusted"), {"WHOPAYS_SERVE_ADDRESS": "0.0.0.0"}),  # noqa: S104 (refused)
+        (('WHOPAYS_ENCRYPTION_KEY_ID is "none"', "not among"), {"WHOPAYS_ENCRYPTION_KEY_ID": "none"}),
         (("cannot be used",), {"WHOPAYS_DATABASE_URL": "postgresql://127.0.0.1:1/none"}),
     ),
 )
