@@ -38,7 +38,7 @@ def create_account(command: CreateAccount, book: Book, context: Context) -> Deci
         broken.append(violation(Reason.ACCOUNT_EXISTS, message, field="/account"))
     if broken:
         return rejected(broken)
-    account = Account(**{name: _or_nothing(getattr(command, name)) for name in _CREATED})
+    account = Account(**{name: _none_if_empty(getattr(command, name)) for name in _CREATED})
     contact = AccountContact(organization=account.organization, account=account.account, contact=command.contact)
     return decide_account(None, account, book, context, contact=contact if command.contact else None)
 
@@ -128,24 +128,24 @@ def _merged(account: Account, command: UpdateAccount, context: Context) -> tuple
     malformed: list[Violation] = []
     changed: dict[str, Any] = {}
     for name in filter(command.gives, _UPDATED):
-        current, wished = getattr(account, name), getattr(command, name)
+        current, wanted = getattr(account, name), getattr(command, name)
         try:
-            wished = wished.applied_to(current, context.policy) if isinstance(wished, Patch) else wished
+            wanted = wanted.applied_to(current, context.policy) if isinstance(wanted, Patch) else wanted
         except ValidationError as error:
             malformed += violations_of(error, (to_camel(name),))
             continue
-        if _or_nothing(wished) != _or_nothing(current):
-            changed[name] = _or_nothing(wished)
+        if _none_if_empty(wanted) != _none_if_empty(current):
+            changed[name] = _none_if_empty(wanted)
     if account.activated_at is not None and changed.get("payment_terms", account.payment_terms) is None:
         message = "cannot be cleared once the account was activated"
         malformed.append(violation(Reason.INVALID, message, field="/paymentTerms"))
     return replace(account, **changed), malformed
 
 
-def _or_nothing(value: Any) -> Any:
+def _none_if_empty(value: Any) -> Any:
     """Return the value, or None for an object whose members are all None: empty preferences count as none."""
-    says_nothing = isinstance(value, Wire) and all(member is None for _, member in value)
-    return None if says_nothing else value
+    is_empty = isinstance(value, Wire) and all(member is None for _, member in value)
+    return None if is_empty else value
 
 
 def _update_rules(account: Account, changed: Account, command: UpdateAccount) -> list[Violation]:

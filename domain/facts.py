@@ -109,9 +109,9 @@ def _is_stale(version: int, known: int, *, is_same: bool) -> bool:
     return version <= known
 
 
-def _content(said: ProjectChanged | Project, known: Project) -> tuple[str | None, ...]:
+def _content(report: ProjectChanged | Project, known: Project) -> tuple[str | None, ...]:
     # An absent uid means the current one.
-    return (said.uid or known.uid, said.state, said.display_name)
+    return (report.uid or known.uid, report.state, report.display_name)
 
 
 def _new_project(fact: ProjectChanged) -> Project:

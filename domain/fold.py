@@ -69,9 +69,9 @@ class _Batch:
     def answer(self, message: CommandMessage) -> None:
         """Answer a command: judge it in stages and, unless it is a dry run, carry out the decision."""
         identity = message.identity
-        let_in = admission(message)
-        broken = let_in.missing
-        origin = _origin_of(message, message.sender, asked_by(message, let_in))
+        admitted = admission(message)
+        broken = admitted.missing
+        origin = _origin_of(message, message.sender, asked_by(message, admitted))
         if broken:
             self.folded.refused[broken[0].reason] += 1
         is_looked_up = not broken and not message.dry_run
@@ -203,19 +203,19 @@ class _Batch:
     def _carry_out(self, decision: Decision) -> list[PendingBinding]:
         """Apply a decision, and return the scheduled bindings that it ends."""
         projects: list[Key] = []
-        called_off: list[PendingBinding] = []
+        cancelled: list[PendingBinding] = []
         for change in decision.changes:
             match change:
                 case Binding() | PendingBinding(kind="Scheduled"):
                     projects.append((change.organization, change.project))
                 case Done(record=PendingBinding() as pending):
-                    called_off.append(pending)
+                    cancelled.append(pending)
                 case _:
                     pass
         over = [pending for pending in map(self._book.scheduled, dict.fromkeys(projects)) if pending is not None]
         self._book.apply(map(Done, over))
         self._apply(decision.changes, decision.events)
-        return [*over, *called_off]
+        return [*over, *cancelled]
 
     def _tell_superseded(self, ended: Iterable[PendingBinding]) -> None:
         for pending in ended:

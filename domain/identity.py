@@ -21,11 +21,11 @@ def admission(message: CommandMessage) -> Judged:
     return judged(message.asker, message.organization, rights, message.event.data)
 
 
-def asked_by(message: CommandMessage, let_in: Judged) -> Asked | None:
+def asked_by(message: CommandMessage, admitted: Judged) -> Asked | None:
     """Return what the log keeps of who sent a command; for a token that does not match the command, its owner."""
     asker = message.asker
     if isinstance(asker, Asker):
-        return Asked(person_of(asker.person), asker.issuer, () if let_in.missing else let_in.used)
+        return Asked(person_of(asker.person), asker.issuer, () if admitted.missing else admitted.used)
     if isinstance(message.checked, Verified):
         return Asked(person_of(message.checked.asker.person), message.checked.asker.issuer)
     return None

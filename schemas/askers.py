@@ -115,33 +115,33 @@ def grants_of(claim: Any) -> tuple[tuple[Grant, ...], int]:
         return (), 0
     if not isinstance(claim, list):
         return (), 1
-    granted = [grant for said in claim if (grant := _grant(said)) is not None]
+    granted = [grant for entry in claim if (grant := _grant(entry)) is not None]
     return tuple(granted), len(claim) - len(granted)
 
 
-def _grant(said: Any) -> Grant | None:
-    if not isinstance(said, Mapping) or not said.keys() <= _MEMBERS or not said.keys() >= _REQUIRED:
+def _grant(entry: Any) -> Grant | None:
+    if not isinstance(entry, Mapping) or not entry.keys() <= _MEMBERS or not entry.keys() >= _REQUIRED:
         return None
-    organization, role = said["organization"], said["role"]
+    organization, role = entry["organization"], entry["role"]
     if not (organization == EVERY_ORGANIZATION or is_identifier(organization)):
         return None
     if not isinstance(role, str) or role not in _ROLES:
         return None
     lists = []
     for kind in Kind:
-        if kind in said:
-            names = _names(said[kind])
+        if kind in entry:
+            names = _names(entry[kind])
             if names is None:
                 return None
             lists.append((kind, names))
     return Grant(organization, Role(role), tuple(lists))
 
 
-def _names(said: Any) -> Names | None:
-    if not isinstance(said, list) or not said or not all(isinstance(one, str) for one in said):
+def _names(names: Any) -> Names | None:
+    if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
         return None
-    exact = [one for one in said if not one.endswith("*")]
-    prefixes = [one[:-1] for one in said if one.endswith("*")]
+    exact = [one for one in names if not one.endswith("*")]
+    prefixes = [one[:-1] for one in names if one.endswith("*")]
     if not all(map(is_identifier, exact)) or not all(map(_PREFIX.fullmatch, prefixes)):
         return None
     return Names(frozenset(exact), tuple(dict.fromkeys(prefixes)))

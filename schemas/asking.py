@@ -36,10 +36,10 @@ class Asked:
 
     def document(self) -> str:
         """Return it as stored in the log: JSON, whose text is part of a row's hash."""
-        said: dict[str, Any] = {"person": self.person}
+        content: dict[str, Any] = {"person": self.person}
         if self.issuer is not None:
-            said |= {"issuer": self.issuer, "roles": self.roles}
-        return orjson.dumps(said).decode()
+            content |= {"issuer": self.issuer, "roles": self.roles}
+        return orjson.dumps(content).decode()
 
 
 def who_asks(event: CloudEvent, authid: Any, checked: Checked | None) -> Asker | Unidentified:

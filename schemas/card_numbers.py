@@ -75,8 +75,8 @@ def may_hold_card_number(value: bytes) -> bool:
     pieces = value.decode(errors="replace").replace("\0", "").split('"')
     if any(is_card_number(_ESCAPED.sub(_unescaped, piece)) for piece in pieces):
         return True
-    in_base64 = [said for name, said in zip(pieces, pieces[2:], strict=False) if name == IN_BASE64.decode()]
-    return any(may_hold_card_number(_leniently_decoded(said)) for said in in_base64)
+    in_base64 = [text for name, text in zip(pieces, pieces[2:], strict=False) if name == IN_BASE64.decode()]
+    return any(may_hold_card_number(_leniently_decoded(text)) for text in in_base64)
 
 
 def card_number_pointers(data: Any) -> list[str]:

@@ -155,8 +155,8 @@ class UpdateAccount(AccountCommand):
     @property
     def only_erases_contact(self) -> bool:
         """Whether the command only clears the contact: a null `expectedVersion` expects none."""
-        said = self.model_fields_set - {"organization", "account", "dry_run", "expected_version"}
-        return said == {"contact"} and self.contact is None and self.expected_version is None
+        given = self.model_fields_set - {"organization", "account", "dry_run", "expected_version"}
+        return given == {"contact"} and self.contact is None and self.expected_version is None
 
 
 class AttachPaymentProfile(AccountCommand):

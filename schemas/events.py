@@ -83,7 +83,7 @@ class Said:
         return cls(**{name: getattr(record, name) for name in _members(cls) if name not in more}, **more)
 
 
-_members: Callable[[type], tuple[str, ...]] = cache(lambda said: tuple(field.name for field in fields(said)))
+_members: Callable[[type], tuple[str, ...]] = cache(lambda class_: tuple(field.name for field in fields(class_)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

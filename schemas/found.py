@@ -25,7 +25,7 @@ _ORGANIZATION_NAMES = frozenset(
 )
 _VERSION_IN_TEXT = re.compile(r"""\\?["']specversion\\?["']""")
 _BYTE_ORDER_MARK = "\ufeff"
-_LOOKED_AT = 5
+_MAX_SEARCHED = 5
 """How many items of a list are searched for an envelope."""
 
 
@@ -127,7 +127,7 @@ def _found_text(text: str, longest: int | None, *, is_ascii: bool, quoted: bool)
 
 
 def _pointer_to_envelope(value: Mapping[str, Any] | list[Any], depth: int = 1) -> str | None:
-    members = value.items() if isinstance(value, Mapping) else enumerate(value[:_LOOKED_AT])
+    members = value.items() if isinstance(value, Mapping) else enumerate(value[:_MAX_SEARCHED])
     for name, member in members:
         if isinstance(name, str) and not _is_plain(name):
             continue

@@ -30,7 +30,7 @@ def attributes_and_data(record: Record, max_value_bytes: int) -> tuple[dict[str,
         return attributes, value
     if "specversion" not in attributes:
         # Not a CloudEvent: any of its members may be data, so all of them are searched for card numbers.
-        return attributes, {name: said for name, said in value.items() if name not in _ATTRIBUTES}
+        return attributes, {name: member for name, member in value.items() if name not in _ATTRIBUTES}
     return attributes, _data_of(value, record.value or b"")
 
 
@@ -64,7 +64,9 @@ def attributes_of(headers: Headers, value: dict[str, Any]) -> tuple[dict[str, An
     if is_binary or (in_headers and value.get("specversion") is None and "id" not in value):
         attributes = {name: text for name, text in in_headers.items() if text is not None}
     else:
-        attributes = {name: as_text(said) for name, said in value.items() if name not in _DATA and said is not None}
+        attributes = {
+            name: as_text(member) for name, member in value.items() if name not in _DATA and member is not None
+        }
     if plain_trace is not None:
         attributes.setdefault("traceparent", plain_trace)
     return attributes, is_binary

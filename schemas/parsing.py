@@ -159,7 +159,7 @@ def read_command(
         known=model is not None,
         command=None if violations else command,
         violations=tuple(violations),
-        fingerprint=_meaning(None if cards else command, data, event),
+        fingerprint=_fingerprint_of(None if cards else command, data, event),
         dry_run=data.get("dryRun") is True,
         asks_again=answer == _AGAIN,
         asker=who_asks(event, attributes.get("authid"), checked),
@@ -175,7 +175,7 @@ def read_fact(record: Record, model: type[AnyFact], max_value_bytes: int) -> Fac
     event = read_cloud_event(attributes, data, record, is_fact=True)
     version = _FACT_TYPES[model].fullmatch(event.type)
     if version is None:
-        detail = f"this topic holds {model.__name__} only{_what_it_is(event.type, model)}"
+        detail = f"this topic holds {model.__name__} only{_hint_about(event.type, model)}"
         raise Unanswerable(DeadLetterReason.UNKNOWN_TYPE, detail)
     if version.group(1) != "1":
         raise Unanswerable(DeadLetterReason.UNSUPPORTED_VERSION, f"{model.__name__} is read in version 1 only")
@@ -198,7 +198,7 @@ def _fact_of(type_: str) -> type[AnyFact] | None:
     return next((fact for fact, pattern in _FACT_TYPES.items() if pattern.fullmatch(type_)), None)
 
 
-def _what_it_is(type_: str, wanted: type[AnyFact]) -> str:
+def _hint_about(type_: str, wanted: type[AnyFact]) -> str:
     """Describe a type that does not belong on a fact topic, if recognized."""
     fact = _fact_of(type_)
     if fact is not None:
@@ -236,12 +236,12 @@ def _card_number() -> Unanswerable:
     )
 
 
-def _meaning(well_formed: AnyCommand | None, data: dict[str, Any], event: CloudEvent) -> bytes:
+def _fingerprint_of(well_formed: AnyCommand | None, data: dict[str, Any], event: CloudEvent) -> bytes:
     if well_formed:
         return well_formed.fingerprint()
     # A card number leaves no trace, even in a hash; and a dry run has the same fingerprint as the command itself.
-    said = {name: value for name, value in data.items() if name != "dryRun" or not isinstance(value, bool | None)}
-    return fingerprint(event.type, without_card_numbers(said))
+    members = {name: value for name, value in data.items() if name != "dryRun" or not isinstance(value, bool | None)}
+    return fingerprint(event.type, without_card_numbers(members))
 
 
 def _validated(model: type[AnyCommand], data: Any, policy: OperatorPolicy) -> tuple[AnyCommand | None, list[Violation]]:

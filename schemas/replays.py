@@ -113,15 +113,15 @@ def selection_of(
             if name is not None
         ]
     instants = {}
-    for option, said in (("from", from_), ("until", until)):
+    for option, text in (("from", from_), ("until", until)):
         try:
-            instants[option] = None if said is None else parse_instant(said)
+            instants[option] = None if text is None else parse_instant(text)
         except ValueError as error:
-            troubles.append(f"--{option}: {said!r} is {error}; write it as 2027-01-31T12:00:00Z")
+            troubles.append(f"--{option}: {text!r} is {error}; write it as 2027-01-31T12:00:00Z")
     begin, end = instants.get("from"), instants.get("until")
     if begin is not None and end is not None and begin >= end:
         troubles.append("--from is not before --until")
-    known = sorted({full for said in types if (full := _full_type(said, troubles))})
+    known = sorted({full for text in types if (full := _full_type(text, troubles))})
     ids = sorted(_read_ids(after, troubles).items())
     if latest and (from_ is not None or after):
         troubles.append("--latest goes with neither --from nor --after: it takes the last event of each subject")
@@ -166,15 +166,15 @@ def _possible(selection: Selection, types: Iterable[str] | None = None) -> froze
     return frozenset(found)
 
 
-def _full_type(said: str, troubles: list[str]) -> str | None:
+def _full_type(type_: str, troubles: list[str]) -> str | None:
     for full, event in _TYPES.items():
-        if said in (full, event.name()):
+        if type_ in (full, event.name()):
             return full
-    if said in {*CONTROL_TYPES, *map(type_of, CONTROL_TYPES)}:
-        troubles.append(f"--type: {said} is a control record, which is not in the log")
+    if type_ in {*CONTROL_TYPES, *map(type_of, CONTROL_TYPES)}:
+        troubles.append(f"--type: {type_} is a control record, which is not in the log")
     else:
         names = ", ".join(event.name() for event in _TYPES.values())
-        troubles.append(f"--type: {said!r} is none of the events: {names}")
+        troubles.append(f"--type: {type_!r} is none of the events: {names}")
     return None
 
 
@@ -184,13 +184,13 @@ def _short(full: str) -> str:
 
 def _read_ids(after: Sequence[str], troubles: list[str]) -> dict[int, int]:
     found: dict[int, int] = {}
-    for said in after:
-        if not _EVENT_ID.fullmatch(said):
-            troubles.append(f"--after: {said!r} is no event id; these are SHARD-POSITION, as 7-1203")
+    for id_ in after:
+        if not _EVENT_ID.fullmatch(id_):
+            troubles.append(f"--after: {id_!r} is no event id; these are SHARD-POSITION, as 7-1203")
             continue
-        shard, position = _place(said)
+        shard, position = _place(id_)
         if shard in found:
-            troubles.append(f"--after: {said} is the second of shard {shard}; one event a shard says what follows it")
+            troubles.append(f"--after: {id_} is the second of shard {shard}; one event a shard says what follows it")
         found[shard] = position
     return found
 

@@ -53,8 +53,8 @@ class Patch(Wire):
         members = {} if current is None else dict(current)
         for name in self.model_fields_set:
             members[name] = getattr(self, name)
-        said = {to_camel(name): value for name, value in members.items() if value is not None}
-        return self.whole.model_validate(said, context={"policy": policy})
+        given = {to_camel(name): value for name, value in members.items() if value is not None}
+        return self.whole.model_validate(given, context={"policy": policy})
 
 
 def _decimal(value: Any) -> Any:

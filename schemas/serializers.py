@@ -31,9 +31,9 @@ def why_not_plain_json(raw: bytes) -> str | None:
         return None  # as nearly all values begin
     if raw.strip() == b"":
         return "empty, where a JSON object must be" if raw == b"" else "blank, where a JSON object must be"
-    for beginnings, said in _BEGINNINGS:
+    for beginnings, description in _BEGINNINGS:
         if raw.startswith(beginnings):
-            return said
+            return description
     return _of_a_registry(raw) or _binary(raw) or _in_base64(raw)
 
 

@@ -123,8 +123,8 @@ def _trouble(text: str, error: json.JSONDecodeError) -> str:
         return f"something follows the JSON, at line {error.lineno}, column {error.colno}"
     if error.msg.startswith("Unterminated string") or rest == "":
         return "the JSON ends too early: it was cut off"
-    words = next((said for begin, said in _ODD_BEGINNINGS.items() if rest.startswith(begin)), None)
-    words = words or next((said for begin, said in _TROUBLES.items() if error.msg.startswith(begin)), "it is malformed")
+    words = next((hint for begin, hint in _ODD_BEGINNINGS.items() if rest.startswith(begin)), None)
+    words = words or next((hint for begin, hint in _TROUBLES.items() if error.msg.startswith(begin)), "it is malformed")
     return f"not JSON at line {error.lineno}, column {error.colno}: {words}"
 
 

@@ -13,7 +13,7 @@ from whopays_client.events import Event
 from whopays_client.replays import CompletedReplay
 from whopays_client.store import Store, Transaction
 
-_CLOCKS_DIFFER = timedelta(hours=1)
+_MAX_CLOCK_SKEW = timedelta(hours=1)
 """How much earlier than its event a record may be stamped, at most, because hosts' clocks differ."""
 _POLL_MS = 500
 
@@ -140,7 +140,7 @@ class Places(Generic[Transaction]):
     async def _first_stage(self, begin: CompletedReplay | None) -> dict[str, Any]:
         if begin is None:
             return {"live": {}}
-        live = await self._offsets_at(begin.until - _CLOCKS_DIFFER)
+        live = await self._offsets_at(begin.until - _MAX_CLOCK_SKEW)
         return {"replay": {"topic": begin.topic, "ends": begin.ends}, "live": live}
 
     async def _offsets_at(self, instant: datetime) -> dict[str, int]:

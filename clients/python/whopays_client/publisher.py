@@ -257,6 +257,6 @@ class Publisher:
         token = token if token is not None else self._token
         if token is not None:
             given = token() if callable(token) else token
-            said = await given if inspect.isawaitable(given) else given
-            headers.append(("authorization", f"Bearer {said}".encode()))
+            text = await given if inspect.isawaitable(given) else given
+            headers.append(("authorization", f"Bearer {text}".encode()))
         return headers

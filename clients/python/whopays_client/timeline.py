@@ -15,7 +15,7 @@ from whopays_client.accounts import PaymentTerms
 from whopays_client.events import BindingChanged
 
 PAGE = 64
-_SINCE_EVER = ""
+_BEGINNING = ""
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -57,7 +57,7 @@ class Head:
     def add(self, event: BindingChanged, sequence: int, missed: int) -> str | None:
         """Add a change. If that fills a page, return its text, for the last page number; otherwise None."""
         if not self.entries:
-            self.entries.append({"from": _SINCE_EVER} if sequence == 1 else {"from": _SINCE_EVER, "unknown": True})
+            self.entries.append({"from": _BEGINNING} if sequence == 1 else {"from": _BEGINNING, "unknown": True})
             missed = 0 if sequence == 1 else sequence - 1
         elif missed:
             # The last known payer is certain at its beginning, but it is unknown for how much longer.
@@ -92,11 +92,11 @@ class Head:
         """Return the instant at which a page ends."""
         return self.pages[page + 1] if page + 1 < len(self.pages) else str(self.entries[0]["from"])
 
-    def _set(self, since: str, **said: Any) -> None:
+    def _set(self, since: str, **members: Any) -> None:
         # Entries that begin at this instant or later were assumptions; this one is certain and replaces them.
         while self.entries and self.entries[-1]["from"] >= since:
             self.entries.pop()
-        self.entries.append({"from": since, **{name: value for name, value in said.items() if value is not None}})
+        self.entries.append({"from": since, **{name: value for name, value in members.items() if value is not None}})
 
 
 def payer_in(entries: list[dict[str, Any]], at: datetime, end: str | None) -> Payer | Unknown | None:
@@ -127,4 +127,4 @@ def _text(instant: datetime) -> str:
 
 
 def _later(since: str) -> str:
-    return since if since == _SINCE_EVER else _text(datetime.fromisoformat(since) + _MICROSECOND)
+    return since if since == _BEGINNING else _text(datetime.fromisoformat(since) + _MICROSECOND)

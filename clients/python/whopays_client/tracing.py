@@ -35,10 +35,14 @@ def sending(name: str, topic: str, trace_parent: str | None) -> Iterator[Sending
     from opentelemetry.trace import SpanKind, StatusCode, get_tracer  # noqa: PLC0415 - already imported
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - likewise
 
-    said = {"messaging.system": "kafka", "messaging.operation.type": "send", "messaging.destination.name": topic}
+    attributes = {"messaging.system": "kafka", "messaging.operation.type": "send", "messaging.destination.name": topic}
     # Error messages may quote the data sent, so exceptions are not recorded.
     with get_tracer("whopays_client").start_as_current_span(
-        f"send {name}", kind=SpanKind.PRODUCER, attributes=said, record_exception=False, set_status_on_exception=False
+        f"send {name}",
+        kind=SpanKind.PRODUCER,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
     ) as span:
         carrier: dict[str, str] = {}
         TraceContextTextMapPropagator().inject(carrier)

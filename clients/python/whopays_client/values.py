@@ -65,8 +65,8 @@ class Part(BaseModel):
 
     def data(self) -> dict[str, Any]:
         """Return it as JSON types, without the members that are not given (contract, section 5)."""
-        said: dict[str, Any] = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-        return said
+        dumped: dict[str, Any] = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        return dumped
 
 
 class WithNull(Part):
