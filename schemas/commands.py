@@ -36,7 +36,7 @@ HoldReason = Literal["PaymentFailure", "ComplianceViolation", "Administrative"]
 
 
 class Command(Wire):
-    """What every command carries. `null_has_meaning` names the members for which null is not absence."""
+    """Base of all commands. `null_has_meaning` names the members for which null does not count as absent."""
 
     null_has_meaning: ClassVar[frozenset[str]] = frozenset()
 
@@ -120,7 +120,7 @@ ProjectNames = Annotated[
 
 
 class AccountCommand(Command):
-    """What every command to one account carries."""
+    """Base of all commands to one account."""
 
     account: Identifier
 

@@ -73,7 +73,7 @@ PhoneNumber = Annotated[str, AfterValidator(_phone), PHONE]
 
 
 class Personal(Wire):
-    """Base of personal data: logs and tracebacks print its class and nothing else."""
+    """Base of personal data: logs and tracebacks show only its class."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 

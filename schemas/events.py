@@ -72,7 +72,7 @@ class NoticeKind(StrEnum):
 
 
 class Said:
-    """Base of what events are made of: camelCase on the wire and snake_case in the code."""
+    """Base of events and their parts: camelCase on the wire and snake_case in the code."""
 
     __slots__ = ()
     __pydantic_config__: ClassVar = ConfigDict(alias_generator=to_camel, serialize_by_alias=True)
@@ -136,7 +136,7 @@ class Condition(Wire):
 
 
 class Event(Said):
-    """What every event has: the topic it is published on, its name, and its data as JSON."""
+    """Base of all events: the topic it is published on, its name, and its data as JSON."""
 
     __slots__ = ()
     topic: ClassVar[Topic]

@@ -13,7 +13,7 @@ PaymentProfileState = Literal["Valid", "Invalid", "Removed"]
 
 
 class Fact(Wire):
-    """What every fact carries."""
+    """Base of all facts."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -81,7 +81,7 @@ class Selection(Wire):
         return dict(_place(one) for one in self.after or ())
 
     def document(self) -> dict[str, Any]:
-        """Return it as JSON says it."""
+        """Return it as JSON types."""
         return self.model_dump(mode="json")
 
     @classmethod
@@ -217,7 +217,7 @@ class ReplayCompleted(Said):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayedPartition(Said):
-    """What a partition of a replay's topic holds before its marker."""
+    """The records of a partition of a replay's topic, before its marker."""
 
     partition: int
     records: int
@@ -228,7 +228,7 @@ class ReplayedPartition(Said):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayedShard(Said):
-    """The first and the last position of a shard's log that a replay looked at; `null` where it gave nothing."""
+    """The first and the last position of a shard's log that a replay read; null if it yielded no record."""
 
     shard: int
     first: int | None
@@ -237,10 +237,10 @@ class ReplayedShard(Said):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest(Said):
-    """What a replay is, and what came of it: begin and finish are instants of the work, not of the events.
+    """A replay and its result; it begins and finishes at instants of the work, not of the events.
 
-    `target` is null of a dry run; `finishedAt` of one that is not done. `availableFrom` tells from when on all that was
-    selected is there, and is null where that is all of it.
+    `target` is null for a dry run; `finishedAt` for one that is not done. `availableFrom` is the instant from which on
+    everything selected is available; null if all of it is.
     """
 
     name: str
@@ -257,7 +257,7 @@ class Manifest(Said):
     shards: tuple[ReplayedShard, ...]
 
     def document(self) -> dict[str, Any]:
-        """Return it as JSON says it."""
+        """Return it as JSON types."""
         document: dict[str, Any] = orjson.loads(_MANIFEST.serializer.to_json(self))
         return document
 

@@ -44,7 +44,7 @@ class Wire(BaseModel):
 
 
 class Patch(Wire):
-    """Base of what an update gives of `whole`: a member that is absent stays as it is, null clears it."""
+    """Base of partial updates of `whole`: an absent member stays unchanged, null clears it."""
 
     whole: ClassVar[type[Wire]]
 
