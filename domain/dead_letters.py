@@ -22,7 +22,7 @@ _SECRET_HEADERS = ("authorization", "ce_authorization")
 class Dead:
     """A record that becomes a dead letter. `is_private` hides its value.
 
-    `boundary` is the record's organization if it could be read, otherwise the record's place. `trail` is what its
+    `boundary` is the record's organization if it could be read, otherwise its `topic/partition`. `trail` is what its
     envelope passes on, as far as it can be read. `organization` is the one that the record appears to belong to, by
     its data or else its key. For a command, `checked` is the outcome of checking its token, None if tokens are not
     checked; redriving is judged by it.
