@@ -50,6 +50,6 @@ def result_not_kept() -> Violation:
     """Return the violation for a command whose result is requested again but no longer in the log."""
     text = (
         "the command was answered before, and nothing was done now; its result is archived and is not published again: "
-        "whopays result, and results?id= over HTTP, tell it"
+        "get it with whopays result, or with results?id= over HTTP"
     )
     return violation(Reason.EXPIRED, text)

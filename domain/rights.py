@@ -129,9 +129,7 @@ def _role_for(right: Right, grants: Iterable[Grant], data: Mapping[str, Any]) ->
 
 def _forbidden(role: Role, member: str) -> Violation:
     if member == "organization":
-        text = (
-            f"whoever sends a command needs a role in the organization: ask for {role}, or for what the command needs"
-        )
+        text = f"a command needs a role in the organization: ask for {role}, or for the role that the command needs"
     else:
         text = f"the token does not grant {role} for what {member} names: ask for that role"
     return violation(Reason.FORBIDDEN, text, field=f"/{member}")

@@ -19,7 +19,7 @@ _NOBODY = (
     f"authid must say who asks: 1 to {LONGEST_AUTHID} characters, without blanks at either end, without invisible or "
     f"control characters, and not beginning with {SYSTEM_PREFIX}"
 )
-_ANOTHER = "authid names somebody else than the token's sub: leave it out, or send the command with your own token"
+_ANOTHER = "authid names another person than the token's sub: leave it out, or send the command with your own token"
 _OF_ANOTHER_COMMAND = "the token is for another command: its claim command names another source or id than this one has"
 
 

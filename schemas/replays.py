@@ -174,7 +174,7 @@ def _full_type(type_: str, troubles: list[str]) -> str | None:
         troubles.append(f"--type: {type_} is a control record, which is not in the log")
     else:
         names = ", ".join(event.name() for event in _TYPES.values())
-        troubles.append(f"--type: {type_!r} is none of the events: {names}")
+        troubles.append(f"--type: {type_!r} is not an event; the events are {names}")
     return None
 
 
@@ -186,11 +186,11 @@ def _read_ids(after: Sequence[str], troubles: list[str]) -> dict[int, int]:
     found: dict[int, int] = {}
     for id_ in after:
         if not _EVENT_ID.fullmatch(id_):
-            troubles.append(f"--after: {id_!r} is no event id; these are SHARD-POSITION, as 7-1203")
+            troubles.append(f"--after: {id_!r} is not an event id; ids have the form SHARD-POSITION, such as 7-1203")
             continue
         shard, position = _place(id_)
         if shard in found:
-            troubles.append(f"--after: {id_} is the second of shard {shard}; one event a shard says what follows it")
+            troubles.append(f"--after: {id_} is the second of shard {shard}; give one event per shard")
         found[shard] = position
     return found
 

@@ -119,7 +119,7 @@ def _trouble(text: str, error: json.JSONDecodeError) -> str:
     rest = text[error.pos :].lstrip()
     if error.msg.startswith("Extra data"):
         if rest.startswith("{"):
-            return "several JSON objects: send each as a record of its own"
+            return "several JSON objects: send each as a separate record"
         return f"something follows the JSON, at line {error.lineno}, column {error.colno}"
     if error.msg.startswith("Unterminated string") or rest == "":
         return "the JSON ends too early: it was cut off"
@@ -133,7 +133,7 @@ def _kind(value: Any) -> str:
         case str():
             return "text that holds JSON: it was encoded twice" if value.lstrip().startswith("{") else "text"
         case [dict(first), *_] if "specversion" in first:
-            return "a list of CloudEvents: send each as a record of its own"
+            return "a list of CloudEvents: send each as a separate record"
         case list():
             return "a list"
         case None:

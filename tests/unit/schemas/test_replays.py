@@ -149,15 +149,15 @@ def test_topics_of_types(types: tuple[str, ...], topics: tuple[str, ...]) -> Non
             {"types": ["io.milo.billing.ReplayCompleted.v1"]},
             "--type: io.milo.billing.ReplayCompleted.v1 is a control record, which is not in the log",
         ),
-        ({"after": ("1",)}, "--after: '1' is no event id; these are SHARD-POSITION, as 7-1203"),
-        ({"after": ("01-2",)}, "--after: '01-2' is no event id; these are SHARD-POSITION, as 7-1203"),
+        ({"after": ("1",)}, "--after: '1' is not an event id; ids have the form SHARD-POSITION, such as 7-1203"),
+        ({"after": ("01-2",)}, "--after: '01-2' is not an event id; ids have the form SHARD-POSITION, such as 7-1203"),
         (
             {"after": ("1-2", "1-3")},
-            "--after: 1-3 is the second of shard 1; one event a shard says what follows it",
+            "--after: 1-3 is the second of shard 1; give one event per shard",
         ),
         (
             {"after": ("1-2", "1-2")},
-            "--after: 1-2 is the second of shard 1; one event a shard says what follows it",
+            "--after: 1-2 is the second of shard 1; give one event per shard",
         ),
     ),
 )
@@ -167,7 +167,7 @@ def test_what_is_wrong_with_a_selection(asked: dict[str, Any], said: str) -> Non
 
 def test_what_has_no_name_and_no_instant() -> None:
     [said] = _troubles(types=["Bound"])
-    assert said.startswith("--type: 'Bound' is none of the events: BindingChanged, AccountPhaseChanged,")
+    assert said.startswith("--type: 'Bound' is not an event; the events are BindingChanged, AccountPhaseChanged,")
     for option in ("from_", "until"):
         [said] = _troubles(**{option: "yesterday"})
         assert said.startswith(f"--{option.rstrip('_')}: 'yesterday' is ")
