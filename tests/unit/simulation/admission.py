@@ -18,12 +18,12 @@ class Safeguard(StrEnum):
     """What keeps the guarantees; the model can do without any of them."""
 
     STAMP = "a token is judged as of when the broker got its record"
-    NO_CLAIM = "who is not let in claims no id"
-    BY_PLACE = "what is refused is in `handled_records`, in the same transaction"
-    ACCEPTED = "what was accepted is not judged again, whatever became of its key"
-    READ_BEFORE = "a claimed id alone is no proof that a record was accepted: it must have been read before"
-    KEPT = "a dead letter keeps who asked"
-    OWN_RIGHTS = "a redriven command is judged by the rights of who sent it, not of who redrives it"
+    NO_CLAIM = "a command that is not admitted claims no id"
+    BY_PLACE = "refused records are in `handled_records`, in the same transaction"
+    ACCEPTED = "an accepted command is not judged again, whatever happened to its key"
+    READ_BEFORE = "a claimed id alone does not prove that a record was accepted: it must have been read before"
+    KEPT = "a dead letter stores who asked"
+    OWN_RIGHTS = "a redriven command is judged by the rights of its sender, not of its redriver"
 
 
 class Who(StrEnum):
@@ -137,11 +137,11 @@ class Admission:
             if row.kind == "applied" and sent.command.who is not Who.OWNER:
                 return f"intruder: {sent.command.who} has {row.name} applied"
             if row.kind == "expired" and sent.stamp < _ENDS_AT:
-                return f"late: {row.name} is refused, whose token counted when it was sent"
+                return f"late: {row.name} is refused, although its token was valid when it was sent"
             if row.kind == "refused" and (sent.letter, Verdict.LET_IN) in world.letters:
-                return f"forgotten: {row.name} was let in when it first came, and is refused when it is redriven"
+                return f"forgotten: {row.name} was admitted at first, and is refused when it is redriven"
         if world.claimed - set(names):
-            return f"squatted: {min(world.claimed - set(names))} is taken by somebody who is not let in"
+            return f"squatted: {min(world.claimed - set(names))} is claimed by a command that is not admitted"
         return None
 
     def is_done(self, world: World) -> bool:

@@ -24,12 +24,12 @@ class Safeguard(StrEnum):
 
     PUBLISHED_FIRST = "a head counts for the watermark once its position is published"
     UNDER_THE_LOCK = "an idle shard is closed by raising its last instant under its lock"
-    BOTH_CLOCKS = "nothing is closed beyond the earlier of two clocks, nor while they are apart"
-    HELD = "whoever takes up work raises the shards to the last watermark first"
+    BOTH_CLOCKS = "nothing is closed beyond the earlier of two clocks, or while they differ too much"
+    HELD = "a process that takes over first raises the shards to the last watermark"
     NOT_CARRIED_OVER = "a watermark is computed from nothing that was read before the producer was initialised"
     NEVER_LOWER = "a watermark that is lower than the last one is not sent"
-    NOTED_AFTERWARDS = "a slot notes its positions once Kafka has committed them"
-    ENDS_AFTERWARDS = "where events end is asked for after the other slots' positions were read"
+    NOTED_AFTERWARDS = "a slot records its positions once Kafka has committed them"
+    ENDS_AFTERWARDS = "the ends of the events are queried after the other slots' positions are read"
 
 
 class Shard(NamedTuple):
@@ -236,12 +236,12 @@ class Closing:
             for number, end in enumerate(relay.ends):
                 shard = world.shards[number]
                 if self._is_of_another(number) and min(shard.log[end : shard.published], default=_LATER) <= watermark:
-                    wrong = f"behind: {watermark} is closed up to ends that not all of it stands before"
+                    wrong = f"behind: {watermark} is closed, but not all of it is before the ends"
             yield f"tells that {watermark} is closed", counted._replace(told=watermark, wrong=wrong)
         elif 0 < watermark < world.told and not self._holds(Safeguard.NEVER_LOWER):
             yield (
                 f"tells that {watermark} is closed",
-                counted._replace(told=watermark, wrong=f"fell: {watermark} is told after {world.told}"),
+                counted._replace(told=watermark, wrong=f"fell: {watermark} is published after {world.told}"),
             )
         elif counted != world:
             yield "counts what is published", counted

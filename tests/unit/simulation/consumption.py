@@ -22,10 +22,10 @@ class Safeguard(StrEnum):
 
     COMMIT_FIRST = "a record is acknowledged after its commit"
     ONLY_DURABLE = "offsets are acknowledged only as far as everything before them is durable"
-    NO_GAP = "of what is decided out of order, only that is acknowledged before which everything is decided"
+    NO_GAP = "records decided out of order are acknowledged only up to the first undecided one"
     ONE_BATCH = "an organization is in one batch at a time"
-    STOP_AFTER_FAILURE = "nothing after a batch that could not be settled is started"
-    DROP_STALE = "records that were fetched before a rebalance and taken after it are dropped"
+    STOP_AFTER_FAILURE = "after a batch that could not be settled, no further batch is started"
+    DROP_STALE = "records fetched before a rebalance and taken after it are dropped"
     READ_AGAIN = "an assigned partition is read from its acknowledged offset"
 
 

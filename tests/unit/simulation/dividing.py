@@ -17,7 +17,7 @@ Id = tuple[int, int]
 class Safeguard(StrEnum):
     """What keeps relays of different numbers of slots apart, each of which can be left out."""
 
-    CHECK_AFTER = "the number of slots is looked at after the producer is initialised"
+    CHECK_AFTER = "the number of slots is read after the producer is initialised"
     FENCE_ALL = "a new number of slots fences the producers of all slots of the old one"
     FENCE_FIRST = "positions are read after the old number's producers are fenced"
     FENCED_THEN_FORGOTTEN = "an old number is forgotten only once its producers are fenced"

@@ -41,13 +41,13 @@ class Safeguard(StrEnum):
     """What keeps a record from being lost or doubled, each of which can be left out."""
 
     INBOX = "claimed ids are in the inbox, in the same transaction"
-    HANDLED = "what claims no id is in `handled_records`, in the same transaction"
+    HANDLED = "records that claim no id are in `handled_records`, in the same transaction"
     LOCK = "a transaction locks the heads of its shards before it reads"
-    FENCED_MEMORY = "memory counts only if the head has not moved since"
-    HEAD_MOVES = "the head moves with every transaction, also when nothing is published"
+    FENCED_MEMORY = "memory is used only if the head has not moved since"
+    HEAD_MOVES = "the head moves with every transaction, even if nothing is published"
     OVERTAKEN = "a transaction leaves no memory behind if another of its process has entered the shard since"
     ONE_TRANSACTION = "superseding ends one binding and begins the next in the same transaction"
-    STILL_DUE = "what is due is checked again under the lock"
+    STILL_DUE = "due work is checked again under the lock"
     SYNCHRONOUS = "a commit is on disk before it is confirmed (`synchronous_commit`)"
 
 
@@ -97,7 +97,7 @@ class Transactions:
         for records, confirmed in zip(self.partitions, world.durable, strict=True):
             for record in records[:confirmed]:
                 if not is_answered(world.database, record):
-                    return f"lost: {record.name} was confirmed as durable, but the database knows nothing of it"
+                    return f"lost: {record.name} was confirmed as durable, but is not in the database"
         return log_violation(world.database, self.partitions)
 
     def is_done(self, world: World) -> bool:
