@@ -72,7 +72,7 @@ def test_what_is_anybody_elses_is_never_touched(name: str, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     ran = CliRunner().invoke(app, ("drill", "relay", "--auto"), env={name: "somebody-elses"})
     assert ran.exit_code == 1
-    assert f"only on servers of its own; but {name} is set" in ran.stderr
+    assert f"only on separate servers; but {name} is set" in ran.stderr
     assert _content_of(tmp_path) == [], "nothing was started"
 
 

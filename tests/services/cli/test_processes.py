@@ -133,7 +133,7 @@ async def test_the_demonstration_tells_its_story_and_ends_with_the_console(tmp_p
         "the token does not grant project-owner for what project names",
         "acme/main: Suspended → Ready (RequirementsMet)",
         "globex/portal: Released: hq → nobody",
-        "45 events that came out of Kafka",
+        "45 events that were read from Kafka",
         "#7 AccountChanged       acme/main  version 3, Suspended",
         "whopays dev --data-dir .whopays/demo",
     ):
