@@ -17,7 +17,7 @@ _TYPE = f"^{TYPE_PREFIX.replace('.', '[.]')}[A-Za-z]+[.]v1$"
 _NO_CONTROLS = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
 _TRACE_PARENT = "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?$"
 _PLACE = "^([0-9]+-[0-9]+|watermark-.+|replay-.+-[0-9]+)$"
-_AUTHID = "no blank at either end, nothing invisible; it does not begin `system:`; whether its owner is let in"
+_AUTHID = "no blank at either end, nothing invisible; it does not begin `system:`; whether its owner is admitted"
 
 
 def _text(description: str, least: int, most: int, pattern: str | None = None, **more: Any) -> Schema:
