@@ -82,7 +82,7 @@ DRILLS: dict[str, Drill] = {
             "kafka",
             "Everything waits.",
             "WhopaysRelayInterrupted",
-            "The relay of whopays begins again and again",
+            "The relay of whopays keeps restarting",
             frozenset({"Kafka"}),
             incidents.kafka_dies,
             (
@@ -97,7 +97,7 @@ DRILLS: dict[str, Drill] = {
             "database",
             "The database takes no writes: its disk is full, or after a fail-over it is a standby.",
             "WhopaysBatchesRetried",
-            "Batches of whopays are tried again and again",
+            "whopays keeps retrying batches",
             frozenset({"publishing", "watermark", "projects", "admin-commands"}),
             incidents.database_takes_no_writes,
             (
@@ -112,7 +112,7 @@ DRILLS: dict[str, Drill] = {
             "worker",
             "A process died in the middle of its work.",
             "WhopaysRoleMissing",
-            "Nobody plays the role projects",
+            "No process plays the role projects",
             frozenset({"projects"}),
             incidents.worker_is_killed,
             (
