@@ -63,7 +63,7 @@ def tell_plan(*, as_json: bool) -> None:
         typer.echo(textwrap.fill(words, _WIDTH, subsequent_indent=" " * 22))
     sizes = ", ".join(f"{name} {size / 1e6:,.0f} MB" for name, size in plan.largest_tables)
     typer.echo(f"The largest tables: {sizes}.")
-    typer.echo("docs/operations.md#upgrading says what to know of each.")
+    typer.echo("docs/migrations.md says what to know about each.")
 
 
 def _when(plan: MigrationPlan) -> str:

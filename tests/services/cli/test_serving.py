@@ -63,7 +63,7 @@ async def test_what_an_older_database_needs_is_told_and_not_done(whopays: Whopay
             "  0014  needs a stop  Store who asked with each result in the log,"
         )
         assert planned.out.splitlines()[-2].startswith("The largest tables: log ")
-        assert planned.out.splitlines()[-1] == "docs/operations.md#upgrading says what to know of each."
+        assert planned.out.splitlines()[-1] == "docs/migrations.md says what to know about each."
         document = (
             (await whopays("migrate", "--plan", "--json", WHOPAYS_DATABASE_URL=empty_database)).expect(0).document
         )
