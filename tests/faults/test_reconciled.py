@@ -88,7 +88,7 @@ async def test_a_database_that_went_back_is_for_somebody_to_decide(quiet_install
     assert left["done"] == []
     (step,) = left["toDo"]
     assert step["action"] == "Decide"
-    assert "1 of its logs end before what is published, and 3 events are on the topics" in step["why"]
+    assert "1 of its logs end before what is published, and the topics have 3 events" in step["why"]
     assert (await whopays("reconcile", "--apply", "--json", "--go-on")).expect(1).document == left
 
 
