@@ -76,8 +76,8 @@ QUESTIONS = (
     Question(
         name="listAccounts",
         path=f"{ROOT}/accounts",
-        summary="Accounts",
-        description="By name, in the order of its bytes, each as in `AccountChanged`, archived ones too.",
+        summary="Accounts of an organization",
+        description="All accounts, archived ones too, by the bytes of their names; each as in `AccountChanged`.",
         handler=_accounts,
         models={JSON: Page[AccountState]},
         examples={JSON: examples.page_of(examples.ACCOUNT)},
@@ -88,8 +88,8 @@ QUESTIONS = (
         path=f"{ROOT}/accounts/{{account}}",
         summary="An account",
         description=(
-            "The account, how many projects it pays for, what it lacks to be Ready, and what keeps it open. "
-            "Balance and contact are told to those whom section 12 of the contract allows to see them."
+            "The account, how many projects it pays for, what it lacks to be Ready, and what blocks its closure. "
+            "Balance and contact are shown only to those whom section 12 of the contract allows to see them."
         ),
         handler=_account,
         models={JSON: AccountDetail},
@@ -100,8 +100,8 @@ QUESTIONS = (
     Question(
         name="listPhases",
         path=f"{ROOT}/accounts/{{account}}/phases",
-        summary="The phases of an account",
-        description="Every change of its phase, oldest first.",
+        summary="Phases of an account",
+        description="Every change of the account's phase, oldest first.",
         handler=_phases,
         models={JSON: Page[PhaseEntered]},
         examples={JSON: examples.page_of(examples.PHASE)},

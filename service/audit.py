@@ -12,8 +12,8 @@ from service.questions import Access, Asked, Question
 from service.snapshots import snapshot
 from service.waits import OF_ALL
 
-_BY = person("by", "Only what this person asked for, in any spelling of the name.", "ada")
-_SINCE = instant("since", "Only what was answered from this instant on.")
+_BY = person("by", "Only commands that this person sent, in any spelling of the name.", "ada")
+_SINCE = instant("since", "Only commands answered at or after this instant.")
 
 
 async def _audit(asked: Asked) -> Answer:
@@ -40,12 +40,12 @@ QUESTIONS = (
     Question(
         name="listAudit",
         path=f"{ROOT}/audit",
-        summary="Who asked for what",
+        summary="Audit trail of commands",
         description=(
-            "Every command of the organization, newest first, the refused ones too: who asked for it, by whose word "
-            "and with which roles, and what became of it. A page may end before its `limit` where commands are rare "
-            "among very many events; `next` goes on. Commands are listed as far back as the log's table reaches, not "
-            "those whose results are archived. For operators and auditors of the whole organization."
+            "Every command of the organization, newest first, including refused ones: who sent it, who issued the "
+            "token, with which roles, and the outcome. A page may have fewer items than `limit` where commands are "
+            "rare among very many events; continue with `next`. Commands are listed as far back as the log's table "
+            "reaches, without those whose results are archived. For operators and auditors of the whole organization."
         ),
         handler=_audit,
         models={JSON: Page[AuditedCommand]},

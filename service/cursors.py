@@ -67,5 +67,5 @@ CURSOR = Parameter(
     "cursor",
     _decode,
     {"type": "string", "minLength": 1, "maxLength": _LONGEST},
-    "The `next` of the page before; `limit` may differ.",
+    "The `next` of the previous page; `limit` may differ.",
 )

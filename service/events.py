@@ -103,7 +103,7 @@ _AFTER = Parameter(
     "after",
     event_id,
     {"type": "string", "pattern": f"^{EVENT_ID}$"},
-    "The id of an event, or the `Whopays-As-Of` of an answer: only what follows it.",
+    "Only events after this one: the id of an event, or the `Whopays-As-Of` of an answer.",
     "17-4711",
 )
 _TYPE = Parameter(
@@ -118,11 +118,11 @@ QUESTIONS = (
     Question(
         name="listEvents",
         path=f"{ROOT}/events",
-        summary="Events",
+        summary="Events of an organization",
         description=(
-            "The organization's events by position, each as it was published. A page with fewer than `limit` has all "
-            "up to `Whopays-As-Of`, which may be the next `after`. As `text/event-stream` it is a stream that goes on: "
-            "each event with its `id`, from which it can be resumed by `Last-Event-ID`."
+            "The organization's events by position, each as it was published. A page with fewer than `limit` events "
+            "has all events up to `Whopays-As-Of`, which may be the next `after`. As `text/event-stream` the answer "
+            "is a stream of events as they happen, each with its `id`; to resume, send the last one as `Last-Event-ID`."
         ),
         handler=_events,
         models={PAGES: list[dict[str, Any]]},

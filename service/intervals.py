@@ -56,9 +56,9 @@ def _period(asked: Asked, found: Snapshot) -> Period:
 
 _LINE = PartOfInterval | EndOfIntervals | LinesFailed
 _SETTLED = (
-    "A page that is `settled` never changes again. As `application/x-ndjson` all of them, a line each, from one "
-    'snapshot; the last line is `{"closedUntil", "asOf", "items", "settled"}`, or `{"problem"}`: without such a line '
-    "the answer is not complete."
+    "A `settled` page never changes again, except for `endedAt` of what still lasts. As `application/x-ndjson` the "
+    "answer has all intervals from one snapshot, one per line, and a last line that is "
+    '`{"closedUntil", "asOf", "items", "settled"}` or `{"problem"}`; without such a line the answer is incomplete.'
 )
 
 QUESTIONS = (
@@ -66,7 +66,7 @@ QUESTIONS = (
         name="listProjectIntervals",
         path=f"{ROOT}/projects/{{project}}/intervals",
         summary="Who paid for a project",
-        description=f"Its intervals within a period, oldest first. {_SETTLED}",
+        description=f"The project's intervals within a period, oldest first. {_SETTLED}",
         handler=_of_project,
         media=(JSON, LINES),
         models={JSON: IntervalPage, LINES: _LINE},
@@ -80,7 +80,7 @@ QUESTIONS = (
         path=f"{ROOT}/accounts/{{account}}/intervals",
         summary="What an account paid for",
         description=(
-            "Every interval in which it paid within a period, by project, then begin: what an invoice needs. "
+            "Every interval in which the account paid within a period, by project, then start: what an invoice needs. "
             f"{_SETTLED}"
         ),
         handler=_of_account,

@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 
 class Told(BaseModel):
-    """Base of what is answered: camelCase on the wire."""
+    """Base of answers: camelCase on the wire."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, serialize_by_alias=True, validate_by_alias=True, validate_by_name=True
@@ -28,7 +28,7 @@ class Told(BaseModel):
 
 
 class Interval(Told):
-    """An account's paying for a project, half-open: `[establishedAt, endedAt)`."""
+    """A period in which an account pays for a project, half-open: `[establishedAt, endedAt)`."""
 
     organization: Identifier
     project: Identifier
@@ -36,16 +36,16 @@ class Interval(Told):
     binding_id: str
     currency_code: str | None
     established_at: Instant
-    ended_at: Annotated[Instant | None, Field(description="Null while it lasts.")]
+    ended_at: Annotated[Instant | None, Field(description="Null while the interval lasts.")]
 
 
 class PartOfInterval(Interval):
-    """An interval, and the part of it within a period."""
+    """An interval, and the part of it within the requested period."""
 
-    from_: Annotated[Instant, Field(alias="from", description="Where the part within the period begins.")]
+    from_: Annotated[Instant, Field(alias="from", description="The start of the part within the period.")]
     until: Annotated[
         Instant | None,
-        Field(description="Where it ends; null where it lasts and the period has no end, or one that is not closed."),
+        Field(description="The end of the part; null if the interval lasts and the period has no closed end."),
     ]
 
 
@@ -53,14 +53,14 @@ class OrganizationAnswer(Told):
     """An organization in numbers."""
 
     organization: Identifier
-    default_account: Annotated[Identifier | None, Field(description="What projects are bound to by default.")]
-    accounts: Annotated[int, Field(ge=0, description="Archived ones too.")]
-    projects: Annotated[int, Field(ge=0, description="Deleted ones not.")]
-    unbound: Annotated[int, Field(ge=0, description="Projects, not deleted, that nobody pays for.")]
+    default_account: Annotated[Identifier | None, Field(description="The account bound to projects by default.")]
+    accounts: Annotated[int, Field(ge=0, description="Includes archived accounts.")]
+    projects: Annotated[int, Field(ge=0, description="Excludes deleted projects.")]
+    unbound: Annotated[int, Field(ge=0, description="Projects without a payer, excluding deleted ones.")]
 
 
 class ProjectAnswer(Told):
-    """A project as last reported, and who pays for it."""
+    """A project as last reported, and its payer."""
 
     organization: Identifier
     project: Identifier
@@ -68,11 +68,11 @@ class ProjectAnswer(Told):
     version: int
     uid: OptionalText = None
     display_name: OptionalText = None
-    payer: Annotated[Interval | None, Field(description="Null where nobody pays.")]
+    payer: Annotated[Interval | None, Field(description="Null if nobody pays.")]
 
 
 class ScheduledBinding(Told):
-    """A binding that is to begin."""
+    """A binding that takes effect later."""
 
     account: Identifier
     effective_at: Instant
@@ -81,19 +81,19 @@ class ScheduledBinding(Told):
 
 
 class WaitingBinding(Told):
-    """A command that waits for what it needs."""
+    """A command that waits until its binding is possible."""
 
     account: Identifier
-    until: Annotated[Instant, Field(description="When its patience ends.")]
+    until: Annotated[Instant, Field(description="The instant at which the command stops waiting.")]
     command_id: str
     command_source: str
 
 
 class ProjectDetail(ProjectAnswer):
-    """A project, and what is to come of it."""
+    """A project, with its scheduled and waiting bindings."""
 
     scheduled: ScheduledBinding | None
-    waiting: Annotated[list[WaitingBinding], Field(description="In order.")]
+    waiting: Annotated[list[WaitingBinding], Field(description="In the order in which they wait.")]
 
 
 class PayerAnswer(Told):
@@ -102,55 +102,55 @@ class PayerAnswer(Told):
     organization: Identifier
     project: Identifier
     at: Instant
-    payer: Annotated[Interval | None, Field(description="The interval that holds `at`; null where nobody pays then.")]
+    payer: Annotated[Interval | None, Field(description="The interval that contains `at`; null if nobody pays then.")]
     settled: Annotated[bool, Field(description="Whether the payer at that instant is final.")]
 
 
 class LookupQuestion(Told):
-    """Who pays for a project."""
+    """A question about the payer of a project."""
 
     organization: Identifier
     project: Identifier
-    at: Annotated[Instant | None, Field(description="By default the database's clock.")] = None
+    at: Annotated[Instant | None, Field(description="Default: the database's clock.")] = None
 
 
 class Lookup(Told):
-    """Who pays for each of many projects."""
+    """Questions about the payers of many projects."""
 
     questions: Annotated[list[LookupQuestion], Field(max_length=10_000)]
 
 
 class LookedUp(PayerAnswer):
-    """Who pays for a project, among many."""
+    """The answer to one question of a lookup."""
 
-    known: Annotated[bool, Field(description="Whether such a project was ever reported.")]
+    known: Annotated[bool, Field(description="Whether the project was ever reported.")]
 
 
 class LookupAnswer(Told):
     """The answers, in the order of the questions, from one snapshot."""
 
-    closed_until: Annotated[Instant | None, Field(description="The earliest closed instant of those asked about.")]
+    closed_until: Annotated[Instant | None, Field(description="The earliest of the organizations' closed instants.")]
     answers: list[LookedUp]
 
 
 class EndOfLookup(Told):
-    """The last line, without which an answer in lines is not complete."""
+    """The last line; an answer in lines without it is incomplete."""
 
     closed_until: Instant | None
-    answers: Annotated[int, Field(ge=0, description="How many lines came before.")]
+    answers: Annotated[int, Field(ge=0, description="The number of lines before this one.")]
 
 
 class EndOfIntervals(Told):
-    """The last line, without which an answer in lines is not complete."""
+    """The last line; an answer in lines without it is incomplete."""
 
     closed_until: Instant | None
-    as_of: Annotated[str, Field(description="The id of the last event that the answer knows.")]
-    items: Annotated[int, Field(ge=0, description="How many lines came before.")]
-    settled: Annotated[bool, Field(description="Whether this never changes again, but for `endedAt` of what lasts.")]
+    as_of: Annotated[str, Field(description="The id of the last event that the answer reflects.")]
+    items: Annotated[int, Field(ge=0, description="The number of lines before this one.")]
+    settled: Annotated[bool, Field(description="Whether this is final, except for `endedAt` of what still lasts.")]
 
 
 class LinesFailed(Told):
-    """The last line of an answer that is not complete."""
+    """The last line of an incomplete answer."""
 
     problem: "ProblemAnswer"
 
@@ -166,7 +166,7 @@ class Profile(Told):
 
 
 class Balance(Told):
-    """What invoicing says is still owed."""
+    """The outstanding balance as reported by invoicing."""
 
     outstanding: str
     currency_code: str
@@ -175,17 +175,17 @@ class Balance(Told):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDetail(AccountState):
-    """An account, and what it lacks, what it pays for, and what keeps it open."""
+    """An account, what it lacks, how many projects it pays for, and what blocks its closure."""
 
-    bound_projects: Annotated[int, Field(ge=0, description="How many projects it pays for.")]
-    missing: Annotated[list[Condition], Field(description="Its conditions that are not `True`.")]
-    closure_blockers: Annotated[list[Violation], Field(description="What keeps it from being closed.")]
-    profile: Annotated[Profile | None, Field(description="The attached profile; null where it is not known.")]
+    bound_projects: Annotated[int, Field(ge=0, description="The number of projects that it pays for.")]
+    missing: Annotated[list[Condition], Field(description="The conditions that are not `True`.")]
+    closure_blockers: Annotated[list[Violation], Field(description="What blocks the closure of the account.")]
+    profile: Annotated[Profile | None, Field(description="The attached profile; null if it is not known.")]
     balance: Annotated[
-        Balance | None, Field(description="The latest balance; absent for whom it is not to be seen by.")
+        Balance | None, Field(description="The latest balance; absent for askers who may not see it.")
     ] = None
     contact: Annotated[
-        dict[str, Any] | None, Field(description="Personal data; absent for whom it is not to be seen by.")
+        dict[str, Any] | None, Field(description="Personal data; absent for askers who may not see it.")
     ] = None
 
 
@@ -219,11 +219,11 @@ class Results(Told):
 
 
 class AuditedCommand(Told):
-    """A command: who asked for it, and what became of it."""
+    """A command: who sent it, and its outcome."""
 
-    person: Annotated[str | None, Field(description="As the token says it; null where it is not known.")]
-    issuer: Annotated[str | None, Field(description="Whose token it was; null where none was checked, or none held.")]
-    roles: Annotated[list[Role], Field(description="By which it was allowed.")]
+    person: Annotated[str | None, Field(description="The name in the token; null if it is not known.")]
+    issuer: Annotated[str | None, Field(description="The token's issuer; null if no token was checked or valid.")]
+    roles: Annotated[list[Role], Field(description="The roles that allowed the command.")]
     command_type: str
     command_id: str
     command_source: str
@@ -231,13 +231,13 @@ class AuditedCommand(Told):
     outcome: Outcome
     account: OptionalText = None
     project: OptionalText = None
-    reasons: Annotated[list[Reason], Field(description="Those of its violations.")]
-    event_id: Annotated[str, Field(description="That of its result.")]
+    reasons: Annotated[list[Reason], Field(description="The reasons of its violations.")]
+    event_id: Annotated[str, Field(description="The id of the event with its result.")]
     time: Instant
 
 
 class KeptDeadLetter(Told):
-    """A record that could not be answered, and what was done about it."""
+    """A record that could not be answered, and what operators did about it."""
 
     id: str | None
     time: Instant
@@ -252,12 +252,12 @@ class KeptDeadLetter(Told):
     headers: list[HeaderCopy] | None
     size: int | None
     sha256: str | None
-    redriven: Annotated[Instant | None, Field(description="When it was put on its topic again.")]
-    discarded: Annotated[Instant | None, Field(description="When somebody noted that nothing is to be done.")]
+    redriven: Annotated[Instant | None, Field(description="When the record was sent to its topic again.")]
+    discarded: Annotated[Instant | None, Field(description="When an operator discarded the dead letter.")]
 
 
 class Replay(BaseModel):
-    """A replay: of one that is done, its manifest; of any other, how far it is."""
+    """A replay: the manifest if it is done, otherwise its progress."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -279,17 +279,17 @@ class Page(Told, Generic[Item]):
 class IntervalPage(Page[PartOfInterval]):
     """A page of intervals."""
 
-    settled: Annotated[bool, Field(description="Whether this never changes again, but for `endedAt` of what lasts.")]
+    settled: Annotated[bool, Field(description="Whether this is final, except for `endedAt` of what still lasts.")]
 
 
 class Status(Told):
-    """How a server is."""
+    """The status of a server."""
 
     status: str
 
 
 class ProblemViolation(Told):
-    """One thing that is wrong."""
+    """A violation in the request."""
 
     reason: str
     message: str
@@ -304,4 +304,4 @@ class ProblemAnswer(Told):
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
     violations: Annotated[list[ProblemViolation], Field(max_length=100, description="The first 100.")]
-    violation_count: Annotated[int, Field(ge=0, description="How many there are in all.")]
+    violation_count: Annotated[int, Field(ge=0, description="The total number of violations.")]

@@ -19,22 +19,22 @@ Document = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
 _ABOUT = """\
-Who pays for a project, now and at any instant of the past. The service answers, and changes nothing.
+Who pays for a project, now and at any instant of the past. The service is read-only.
 
-Each answer about an organization is one snapshot: `Whopays-As-Of` names the last event that it knows, and
-`Whopays-Closed-Until` the instant up to which, itself included, who paid is final. `HEAD` is answered wherever `GET`
-is, streams excepted. Parameters that are unknown, repeated or malformed are refused, all at once. Members may be
-added to answers; none is ever removed.
+Each answer about an organization is one snapshot: `Whopays-As-Of` names the last event that it reflects, and
+`Whopays-Closed-Until` the instant up to and including which payers are final. `HEAD` works wherever `GET` does,
+except for streams. Unknown, repeated and malformed parameters are refused, all in one answer. Members may be added to
+answers; none is ever removed.
 
-A method that a path does not have is 405. What cannot be read as HTTP is 400 (`InvalidParameter`, without
-`X-Request-Id`), and ends the connection; so does a method that HTTP does not know which arrives in pieces, or right
-behind another request. What was sent ahead on that connection may then stay unanswered.
+A method that a path does not have is refused with 405. A request that cannot be read as HTTP is refused with 400
+(`InvalidParameter`, without `X-Request-Id`), and ends the connection; so does a method unknown to HTTP that arrives in
+pieces, or right behind another request. Requests already sent on that connection may then remain unanswered.
 """
 _TAGS = (
     ("Questions", "Organizations, projects, accounts, and who pays for what."),
-    ("Events", "What happened, from a position on, once or as it happens."),
-    ("Operation", "For operators and auditors: who asked for what, what could not be answered, and replays."),
-    ("Probes", "For the machinery that runs the service."),
+    ("Events", "What happened after a position, in pages or as it happens."),
+    ("Operation", "For operators and auditors: the audit trail, dead letters, and replays."),
+    ("Probes", "For the platform that runs the service."),
 )
 _OF_ALL = ("NotFound", "NotAcceptable", "Internal", "Unavailable")
 _OF_ORGANIZATIONS = ("InvalidParameter", "NotYetKnown")
@@ -46,8 +46,8 @@ _BEARER = {
     "scheme": "bearer",
     "bearerFormat": "JWT",
     "description": (
-        "A token of a configured issuer; what it grants is said in section 12 of the contract. With "
-        "`WHOPAYS_AUTH=trusted` none is needed."
+        "A token from a configured issuer; section 12 of the contract says what it grants. With "
+        "`WHOPAYS_AUTH=trusted`, no token is needed."
     ),
 }
 _SECURITY: dict[Access, Document] = {
@@ -156,7 +156,7 @@ def _answer(question: Question, schemas: _Schemas) -> Document:
 def _not_modified(question: Question) -> Document:
     if not question.has_tag:
         return {}
-    return {"304": {"description": "The asker has this answer already.", "headers": _headers(question)}}
+    return {"304": {"description": "The answer has not changed.", "headers": _headers(question)}}
 
 
 def _problems(question: Question, schemas: _Schemas) -> Document:
@@ -239,27 +239,27 @@ _NAMES = {"organization": "acme", "project": "genome", "account": "main", "name"
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
-    "description": "The `ETag` of an answer that the asker has: the answer is 304 where it is still so.",
+    "description": "The `ETag` of an earlier answer. If the answer has not changed, the status is 304.",
     "required": False,
     "schema": {"type": "string"},
     "example": 'W/"382f00ba9d8a78e4cda5dbb0"',
 }
 _HEADERS: Document = {
-    "X-Request-Id": {"description": "What the service's log calls the request.", "schema": {"type": "string"}},
+    "X-Request-Id": {"description": "The id of the request in the service's log.", "schema": {"type": "string"}},
     "Whopays-As-Of": {
-        "description": "The id of the last event that the answer knows.",
+        "description": "The id of the last event that the answer reflects.",
         "schema": {"type": "string", "pattern": "^[0-9]+-[0-9]+$"},
         "example": "17-4711",
     },
     "Whopays-Closed-Until": {
-        "description": "The instant up to which who paid is final; it never falls. Absent while nothing is closed yet.",
+        "description": "The instant up to which payers are final; never moves back. Absent if nothing is closed yet.",
         "schema": {"type": "string", "format": "date-time"},
         "example": "2027-02-03T09:30:00.250000Z",
     },
     "ETag": {
-        "description": "Weak; it changes whenever a member of the answer would.",
+        "description": "Weak; it changes whenever a member of the answer does.",
         "schema": {"type": "string", "pattern": '^W/"[0-9a-f]+"$'},
     },
     "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds after which to ask again.", "schema": {"type": "integer", "minimum": 0}},
+    "Retry-After": {"description": "Seconds to wait before asking again.", "schema": {"type": "integer", "minimum": 0}},
 }

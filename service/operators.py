@@ -17,11 +17,15 @@ from service.questions import Access, Asked, Question
 from service.snapshots import reading
 from workers.replaying.tally import document_of
 
-_ORGANIZATION = identifier("organization", "Only those of this organization.", "acme")
+_ORGANIZATION = identifier("organization", "Only dead letters of this organization.", "acme")
 _TOPIC = words(
-    "topic", 249, "Only those of this topic, named with its prefix.", "billing.projects", pattern=r"[a-zA-Z0-9._-]+"
+    "topic",
+    249,
+    "Only dead letters of this topic, named with its prefix.",
+    "billing.projects",
+    pattern=r"[a-zA-Z0-9._-]+",
 )
-_REASON = choice("reason", DeadLetterReason, "Only those with this reason.", DeadLetterReason.INVALID_FACT)
+_REASON = choice("reason", DeadLetterReason, "Only dead letters with this reason.", DeadLetterReason.INVALID_FACT)
 
 
 async def _dead_letters(asked: Asked) -> Answer:
@@ -61,10 +65,10 @@ QUESTIONS = (
     Question(
         name="listDeadLetters",
         path="/v1/dead-letters",
-        summary="What could not be answered",
+        summary="Dead letters",
         description=(
-            "Dead letters, newest first, without the value of the record, and what operators did about them. "
-            "For operators."
+            "Records that could not be answered, newest first, without their values, and what operators did about "
+            "them. For operators."
         ),
         handler=_dead_letters,
         models={JSON: Page[KeptDeadLetter]},
@@ -77,7 +81,7 @@ QUESTIONS = (
         name="listReplays",
         path="/v1/replays",
         summary="Replays",
-        description="Newest first, each as `whopays replay show --json` says it. For operators.",
+        description="All replays, newest first, each as `whopays replay show --json` prints it. For operators.",
         handler=_replays,
         models={JSON: Page[Replay]},
         examples={JSON: examples.page_of(examples.REPLAY)},
@@ -89,7 +93,7 @@ QUESTIONS = (
         name="getReplay",
         path="/v1/replays/{name}",
         summary="A replay",
-        description="As `whopays replay show --json` says it: of one that is done, its manifest. For operators.",
+        description="As `whopays replay show --json` prints it; for one that is done, its manifest. For operators.",
         handler=_replay,
         models={JSON: Replay},
         examples={JSON: examples.REPLAY},

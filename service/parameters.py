@@ -205,7 +205,7 @@ _BLANK_OFFSET = re.compile(r"(?<=[0-9]) ([0-9]{2}:[0-9]{2})\Z")
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
 _MOST_DIGITS = 18
 
-LIMIT = number("limit", 1, LARGEST_PAGE, "How many items a page has at most.", DEFAULT_PAGE)
-FROM = instant("from", "Where the period begins; without it, at the beginning.")
-UNTIL = instant("until", "Where the period ends, itself excluded; without it, it goes on.", "2026-12-01T00:00:00Z")
-AT = instant("at", "The instant that is asked about.")
+LIMIT = number("limit", 1, LARGEST_PAGE, "The maximum number of items in a page.", DEFAULT_PAGE)
+FROM = instant("from", "The start of the period. Default: no lower bound.")
+UNTIL = instant("until", "The end of the period, exclusive. Default: no upper bound.", "2026-12-01T00:00:00Z")
+AT = instant("at", "The instant to ask about.")

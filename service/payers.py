@@ -29,10 +29,11 @@ QUESTIONS = (
         method="POST",
         summary="Who pays for each of many projects",
         description=(
-            "Up to 10,000 questions in a document, answered in their order from one snapshot; it changes nothing, and "
-            "is safe to repeat. As `application/x-ndjson` a question and an answer a line, however many: the last line "
-            'is `{"closedUntil", "answers"}`, or `{"problem"}` with pointers that begin with the line, counted from 0; '
-            "without such a line the answer is not complete. `known` is `false` where no such project was reported."
+            "Up to 10,000 questions in one document, answered in their order from one snapshot. The request changes "
+            "nothing and is safe to repeat. As `application/x-ndjson`, any number of questions and answers, one per "
+            'line. The last line is `{"closedUntil", "answers"}`, or `{"problem"}` with pointers that begin with the '
+            "line, counted from 0; without such a line the answer is incomplete. `known` is `false` for a project "
+            "that was never reported."
         ),
         handler=_lookup,
         parameters=(AT_LEAST, CLOSED_AT_LEAST),

@@ -107,14 +107,14 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "ResultNotFound": (404, "There is no such result"),
     "ReplayNotFound": (404, "There is no such replay"),
     "MethodNotAllowed": (405, "The path does not have this method"),
-    "NotAcceptable": (406, "There is no answer of an accepted media type"),
+    "NotAcceptable": (406, "No accepted media type is available"),
     "EventsExpired": (410, "The events are no longer kept"),
     "TooManyQuestions": (413, "There are too many questions"),
     "BodyTooLarge": (413, "The body is too large"),
     "UnsupportedMediaType": (415, "The body's media type is not understood"),
-    "TooManyRequests": (429, "There are too many requests at a time"),
+    "TooManyRequests": (429, "There are too many requests at once"),
     "Internal": (500, "The service failed"),
     "Unavailable": (503, "The database is unavailable"),
-    "NotYetKnown": (503, "What is waited for is not reached yet"),
+    "NotYetKnown": (503, "The requested event or instant is not reached yet"),
 }
 """Status and title of each problem, by its name."""

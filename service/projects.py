@@ -18,8 +18,10 @@ from service.snapshots import Snapshot, asking, note, snapshot, statement
 from service.waits import OF_ALL
 
 NOT_FOUND = "The project was never reported."
-_ACCOUNT = identifier("account", "Only projects that this account pays for, or at `at` paid for.", "main")
-_UNBOUND = truth("unbound", "Only projects without a payer, or with one; goes with neither `account` nor `at`.")
+_ACCOUNT = identifier("account", "Only projects that this account pays for, or paid for at `at`.", "main")
+_UNBOUND = truth(
+    "unbound", "`true`: only projects without a payer; `false`: only those with one. Not with `account` or `at`."
+)
 _STATE = choice("state", get_args(ProjectState), "Only projects in this state.", "Active")
 
 
@@ -79,10 +81,10 @@ QUESTIONS = (
     Question(
         name="listProjects",
         path=f"{ROOT}/projects",
-        summary="Projects",
+        summary="Projects of an organization",
         description=(
-            "By name, in the order of its bytes; deleted ones only with `state=Deleted` or `at`. With `at`, the payer "
-            "is of that instant, and all else of now."
+            "Projects, ordered by the bytes of their names; deleted ones only with `state=Deleted` or `at`. With `at`, "
+            "`payer` is the payer at that instant, and everything else is current."
         ),
         handler=_projects,
         models={JSON: Page[ProjectAnswer]},
@@ -94,7 +96,7 @@ QUESTIONS = (
         name="getProject",
         path=f"{ROOT}/projects/{{project}}",
         summary="A project",
-        description="What was reported of it, who pays for it now, and which bindings are scheduled or wait.",
+        description="The project as last reported, who pays for it now, and its scheduled and waiting bindings.",
         handler=_project,
         models={JSON: ProjectDetail},
         examples={JSON: examples.PROJECT_DETAIL},
@@ -105,7 +107,7 @@ QUESTIONS = (
         name="getPayer",
         path=f"{ROOT}/projects/{{project}}/payer",
         summary="Who pays for a project, now or at an instant",
-        description="The interval that holds the instant; `settled` says whether that is final.",
+        description="The interval that contains the instant; `settled` says whether the answer is final.",
         handler=_payer,
         models={JSON: PayerAnswer},
         examples={JSON: examples.PAYER},

@@ -20,8 +20,8 @@ from service.snapshots import snapshot
 from service.waits import OF_ALL
 from workers.runtime.archive import archive_of
 
-_ID = words("id", 128, "The id of a command; goes with `source` only.", "c-4711")
-_SOURCE = words("source", 256, "The source of the command with the id; without it, of all.", "/shop", pattern=r"[^\0]+")
+_ID = words("id", 128, "The id of a command; of the other filters, only `source` goes with it.", "c-4711")
+_SOURCE = words("source", 256, "The source of that command. Default: all sources.", "/shop", pattern=r"[^\0]+")
 _PROJECT = identifier("project", "Only results of commands that name this project.", "website")
 _ACCOUNT = identifier("account", "Only results of commands that name this account.", "main")
 _OUTCOME = choice("outcome", Outcome, "Only results with this outcome.", Outcome.REJECTED)
@@ -94,13 +94,13 @@ QUESTIONS = (
     Question(
         name="listResults",
         path=f"{ROOT}/results",
-        summary="What became of commands",
+        summary="Results of commands",
         description=(
-            "With `id`: the latest result of the command, one for each source, without pages. It is found for ever, "
-            "also once the command is forgotten or its result is archived: by a server that is told where the archive "
-            "is, else it is `ResultNotFound`, and `Unavailable` while the archive cannot be reached. "
-            "Without: the latest results, newest first, as far back as the tables are kept: commands that were "
-            "forgotten, and results that are archived, are not listed. Only what claimed its id has a result here."
+            "With `id`: the latest result of the command, one for each source, not paged. It is found for ever, even "
+            "once the command is forgotten or its result is archived, if the server is configured with the archive; "
+            "otherwise it is `ResultNotFound`, and `Unavailable` while the archive cannot be reached. "
+            "Without `id`: the latest results, newest first, as far back as the tables are kept, without forgotten "
+            "commands and archived results. Only commands that claimed their id have a result here."
         ),
         handler=_results,
         models={JSON: Page[Result] | Results},

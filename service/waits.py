@@ -27,11 +27,11 @@ AT_LEAST = Parameter(
     "atLeast",
     event_id,
     {"type": "string", "pattern": f"^{EVENT_ID}$"},
-    "The id of an event that the answer must know; waits for it, 5 seconds at most.",
+    "The id of an event that the answer must reflect; the service waits up to 5 seconds for it.",
     "17-4711",
 )
 CLOSED_AT_LEAST = instant(
-    "closedAtLeast", "An instant that must be closed; waits for it, 5 seconds in all at most.", "2026-12-01T00:00:00Z"
+    "closedAtLeast", "An instant that must be closed; the service waits up to 5 seconds in all.", "2026-12-01T00:00:00Z"
 )
 OF_ALL = (AT_LEAST, CLOSED_AT_LEAST)
 """Parameters of every question about an organization."""

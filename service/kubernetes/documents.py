@@ -10,17 +10,17 @@ from service.kubernetes.resources import GROUPS, VERSION, Resource, resources_of
 from service.kubernetes.shapes import META, SCHEMAS, schema_name
 
 _LIST_PARAMETERS = {
-    "fieldSelector": ("string", "Which objects: terms `field=value` or `field!=value`, separated by commas."),
+    "fieldSelector": ("string", "Only matching objects: terms `field=value` or `field!=value`, separated by commas."),
     "labelSelector": ("string", "Objects have no labels: a selector that requires one finds nothing."),
-    "limit": ("integer", "How many objects a page has at most."),
-    "continue": ("string", "The page that follows: `metadata.continue` of the one before."),
-    "resourceVersion": ("string", "A position in the log: the answer knows it, or the watch begins after it."),
+    "limit": ("integer", "The maximum number of objects in a page."),
+    "continue": ("string", "The `metadata.continue` of the previous page, to get the next one."),
+    "resourceVersion": ("string", "The position in the log that the answer must reflect, or that the watch follows."),
     "resourceVersionMatch": ("string", "`NotOlderThan`, or `Exact` for the present position."),
 }
 _WATCH_PARAMETERS = {
-    "watch": ("boolean", "Tell changes as they happen instead of a list."),
-    "allowWatchBookmarks": ("boolean", "Tell from time to time how far the watch is."),
-    "sendInitialEvents": ("boolean", "Tell of the objects that are there first, then a bookmark."),
+    "watch": ("boolean", "Stream changes as they happen instead of returning a list."),
+    "allowWatchBookmarks": ("boolean", "Send a bookmark with the position of the watch from time to time."),
+    "sendInitialEvents": ("boolean", "Send the existing objects first, then a bookmark."),
     "timeoutSeconds": ("integer", "How long the watch lasts."),
 }
 
@@ -39,8 +39,8 @@ def document(group: str) -> Object:
         paths |= _paths(resource)
     return {
         "openapi": "3.0.0",
-        "info": {"title": "whopays", "version": VERSION, "description": "Who pays for each project, to be read."},
-        "tags": [{"name": group, "description": "Its resources."}],
+        "info": {"title": "whopays", "version": VERSION, "description": "Who pays for each project; read-only."},
+        "tags": [{"name": group, "description": "The resources of this group."}],
         "paths": paths,
         "components": {"schemas": schemas},
     }
@@ -65,7 +65,7 @@ def _paths(resource: Resource) -> Object:
         },
         f"{base}/namespaces/{{namespace}}/{resource.plural}/{{name}}": {
             "get": _operation(
-                resource, "get", f"readNamespaced{resource.kind}", [namespace, _in_path("name", "Its name.")]
+                resource, "get", f"readNamespaced{resource.kind}", [namespace, _in_path("name", "The object's name.")]
             )
         },
     }
@@ -89,7 +89,7 @@ def _operation(resource: Resource, action: str, operation_id: str, in_path: list
         "parameters": parameters,
         "responses": {
             "200": _response("OK", schema_name(resource.group, kind)),
-            "default": _response("What is refused, and why.", META["Status"]),
+            "default": _response("Why the request is refused.", META["Status"]),
         },
         "x-kubernetes-action": action,
         "x-kubernetes-group-version-kind": {"group": resource.group, "version": VERSION, "kind": resource.kind},

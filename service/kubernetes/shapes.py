@@ -48,7 +48,7 @@ def _conditions(description: str, types: tuple[str, ...]) -> Object:
             "A condition.",
             ("type", "status", "reason", "message"),
             type=_text("What the condition is about.", enum=list(types)),
-            status=_text("Whether it holds.", enum=["True", "False"]),
+            status=_text("Whether the condition holds.", enum=["True", "False"]),
             reason=_text("Why, in one word."),
             message=_text("Why, for people."),
             lastTransitionTime=_instant("When the status last changed."),
@@ -60,29 +60,27 @@ _NAME = _text("The name.")
 
 _ACCOUNT = (
     _members(
-        "How the account is set up.",
+        "The configuration of the account.",
         currencyCode=_text("The currency of its invoices (ISO 4217)."),
         paymentTerms=_members(
-            "When invoices are written and due.",
-            netDays=_number("How many days after its date an invoice is due."),
-            invoiceFrequency=_text("How often invoices are written.", enum=list(get_args(InvoiceFrequency))),
-            invoiceDayOfMonth=_number("On which day of the month they are written."),
+            "When invoices are issued and due.",
+            netDays=_number("The number of days after its date at which an invoice is due."),
+            invoiceFrequency=_text("How often invoices are issued.", enum=list(get_args(InvoiceFrequency))),
+            invoiceDayOfMonth=_number("The day of the month on which invoices are issued."),
         ),
         paymentProfile=_members(
-            "The payment profile attached to it.",
+            "The payment profile attached to the account.",
             ("name",),
             name=_NAME,
-            kind=_text(
-                "The kind of the profile; absent while it is not known.", enum=list(get_args(PaymentProfileKind))
-            ),
+            kind=_text("The kind of the profile; absent while it is unknown.", enum=list(get_args(PaymentProfileKind))),
         ),
     ),
     _members(
-        "What is computed of the account.",
+        "The computed state of the account.",
         ("phase", "conditions", "linkedProjectsCount"),
-        phase=_text("Its phase. Only an account that is Ready takes new bindings.", enum=[str(one) for one in Phase]),
-        conditions=_conditions("What explains the phase.", get_args(ConditionType)),
-        linkedProjectsCount=_number("How many projects it pays for."),
+        phase=_text("The phase. Only a Ready account takes new bindings.", enum=[str(one) for one in Phase]),
+        conditions=_conditions("The conditions that explain the phase.", get_args(ConditionType)),
+        linkedProjectsCount=_number("The number of projects that the account pays for."),
     ),
 )
 _BINDING = (
@@ -93,34 +91,34 @@ _BINDING = (
         billingAccountRef=_members("The account that pays.", ("name",), name=_NAME),
     ),
     _members(
-        "Whether the binding lasts.",
+        "The state of the binding.",
         ("phase", "conditions", "billingResponsibility"),
-        phase=_text("Active while it lasts; else how it ended.", enum=list(BINDING_PHASES)),
+        phase=_text("Active while the binding lasts; otherwise how it ended.", enum=list(BINDING_PHASES)),
         conditions=_conditions("Whether the account is bound.", ("Bound",)),
         billingResponsibility=_members(
-            "From when until when the account pays.",
+            "When the account starts and stops paying.",
             ("establishedAt",),
-            establishedAt=_instant("The instant from which on the account pays."),
-            endedAt=_instant("The instant from which on it no longer pays; absent while it pays."),
+            establishedAt=_instant("The instant at which the account starts to pay."),
+            endedAt=_instant("The instant at which the account stops paying; absent while it pays."),
             currentAccount=_text("The account that pays now; absent once the binding has ended."),
         ),
     ),
 )
 _PROJECT = (
     _members(
-        "Where the project belongs.",
+        "The owner of the project.",
         ("organizationRef",),
-        organizationRef=_members("The organization that owns it.", ("name",), name=_NAME),
+        organizationRef=_members("The organization that owns the project.", ("name",), name=_NAME),
     ),
     _members(
-        "What is known of the project.",
+        "The observed state of the project.",
         ("conditions",),
         conditions=_conditions("Whether the project is active.", ("Ready",)),
         billingResponsibility=_members(
-            "Who pays for it; absent where nobody does.",
+            "Who pays for the project; absent if nobody does.",
             ("account", "establishedAt"),
             account=_text("The account that pays."),
-            establishedAt=_instant("The instant from which on it pays."),
+            establishedAt=_instant("The instant at which the account started to pay."),
         ),
     ),
 )
@@ -132,26 +130,26 @@ _DESCRIBED: dict[str, tuple[str, tuple[Object, Object]]] = {
 
 _OF_META: dict[str, Object] = {
     META["ObjectMeta"]: _members(
-        "What every object has.",
+        "The metadata of an object.",
         name=_NAME,
         namespace=_text("The organization."),
-        uid=_text("Follows from group, kind, organization and name (UUIDv5)."),
-        resourceVersion=_text("The position in the log of which the object is."),
-        creationTimestamp=_instant("When it came to be."),
+        uid=_text("A UUIDv5, derived from group, kind, organization and name."),
+        resourceVersion=_text("The position in the log as of which the object was read."),
+        creationTimestamp=_instant("When the object was created."),
     ),
     META["ListMeta"]: _members(
-        "What every list has.",
+        "The metadata of a list.",
         **{
-            "resourceVersion": _text("The position in the log of which the list is: a watch goes on from it."),
-            "continue": _text("Names the page that follows, if any."),
+            "resourceVersion": _text("The position in the log as of which the list was read; start a watch from it."),
+            "continue": _text("A token for the next page; absent on the last page."),
         },
     ),
     META["Status"]: _members(
-        "What is refused, and why.",
-        status=_text("`Failure`."),
+        "Why a request was refused.",
+        status=_text("Always `Failure`."),
         message=_text("Why, for people."),
         reason=_text("Why, in one word."),
-        details=_members("What it is about."),
+        details=_members("What the refusal is about."),
         code=_number("The HTTP status."),
     ),
 }
@@ -166,7 +164,7 @@ def _of_resources() -> dict[str, Object]:
             **_members(
                 description,
                 **named,
-                metadata=_reference(META["ObjectMeta"], "What every object has."),
+                metadata=_reference(META["ObjectMeta"], "The metadata of an object."),
                 spec=spec,
                 status=status,
             ),
@@ -177,7 +175,7 @@ def _of_resources() -> dict[str, Object]:
                 f"A list of objects of kind {resource.kind}.",
                 ("items",),
                 **named,
-                metadata=_reference(META["ListMeta"], "What every list has."),
+                metadata=_reference(META["ListMeta"], "The metadata of a list."),
                 items={
                     "type": "array",
                     "description": "The objects.",

@@ -151,7 +151,7 @@ def _condition(member: str) -> Callable[[Object, datetime], Any]:
 
 
 _NAME = Column("Name", "string", "The name of the object.", _at("metadata", "name"), format="name")
-_AGE = Column("Age", "string", "How long ago it was created.", _age)
+_AGE = Column("Age", "string", "How long ago the object was created.", _age)
 _SINCE = "The instant from which on the account pays."
 _ESTABLISHED = _at("status", "billingResponsibility", "establishedAt")
 
@@ -159,12 +159,12 @@ _COLUMNS: dict[Resource, tuple[Column, ...]] = {
     BILLING_ACCOUNTS: (
         _NAME,
         Column("Phase", "string", "The phase of the account.", _at("status", "phase")),
-        Column("Profile", "string", "The payment profile attached to it.", _at("spec", "paymentProfile", "name")),
-        Column("Projects", "integer", "How many projects it pays for.", _at("status", "linkedProjectsCount")),
+        Column("Profile", "string", "The attached payment profile.", _at("spec", "paymentProfile", "name")),
+        Column("Projects", "integer", "The number of projects paid for.", _at("status", "linkedProjectsCount")),
         _AGE,
         Column("Currency", "string", "The currency of its invoices.", _at("spec", "currencyCode"), wide=True),
         Column("Kind", "string", "The kind of the profile.", _at("spec", "paymentProfile", "kind"), wide=True),
-        Column("Reason", "string", "Why it is in its phase.", _condition("reason"), wide=True),
+        Column("Reason", "string", "Why the account is in its phase.", _condition("reason"), wide=True),
     ),
     BILLING_ACCOUNT_BINDINGS: (
         _NAME,
@@ -175,7 +175,7 @@ _COLUMNS: dict[Resource, tuple[Column, ...]] = {
         Column(
             "Until",
             "string",
-            "The instant from which on the account no longer pays.",
+            "The instant at which the account stops paying.",
             _at("status", "billingResponsibility", "endedAt"),
             wide=True,
         ),
@@ -185,6 +185,6 @@ _COLUMNS: dict[Resource, tuple[Column, ...]] = {
         Column("Account", "string", "The account that pays.", _at("status", "billingResponsibility", "account")),
         Column("Since", "string", _SINCE, _ESTABLISHED),
         Column("Ready", "string", "Whether the project is active.", _condition("status"), wide=True),
-        Column("Reason", "string", "Why it is ready, or is not.", _condition("reason"), wide=True),
+        Column("Reason", "string", "Why the project is ready or not.", _condition("reason"), wide=True),
     ),
 }

@@ -26,6 +26,6 @@ AT_LEAST = Parameter(
     "atLeast",
     _positions,
     {"type": "string", "pattern": f"^{EVENT_ID}(,{EVENT_ID})*$"},
-    "Ids of events that the answers must know, one a shard, separated by commas; waits for them, 5 seconds at most.",
+    "Ids of events that the answers must reflect, one per shard, separated by commas; the wait is up to 5 seconds.",
     "17-4711,23-42",
 )

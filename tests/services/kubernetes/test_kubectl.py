@@ -77,7 +77,7 @@ async def test_describe_and_explain(kubectl: Kubectl) -> None:
     assert "Events:" in described
     explained = await kubectl("explain", "ba.spec.paymentTerms.invoiceFrequency")
     assert "Monthly" in explained
-    assert "How often invoices are written." in explained
+    assert "How often invoices are issued." in explained
     recursive = await kubectl("explain", "bab", "--recursive")
     assert "currentAccount\t<string>" in recursive
     assert "Who pays for it" in await kubectl("explain", "projects.resources.milo.io.status")
