@@ -56,7 +56,7 @@ SIGN_IN: tuple[tuple[str, tuple[int, int], Scheme, Mapping[str, str]], ...] = (
 )
 """Pictures of the page to sign in at: the name, the window, the colours, and what the server is told of a provider."""
 
-PARTS = {"month": "A month of it"}
+PARTS = {"month": "Intervals by month"}
 """Pictures of one part of a page."""
 
 

@@ -23,13 +23,13 @@ async def test_events_appear_as_they_happen_and_are_told_once(told: Told, look: 
     other = await look(f"{ORGANIZATION}/feed")
     await expect(other.locator(".event")).to_have_count(2)
     await expect(events).to_have_count(1)
-    await page.get_by_role("button", name="Go on").click()
+    await page.get_by_role("button", name="Resume").click()
     await expect(events).to_have_count(2)
     await expect(events.first).to_contain_text("second")
     await events.first.locator("summary").click()
     await expect(events.first.locator("pre")).to_contain_text("io.milo.billing.ProjectBillingNotice.v1")
     await page.get_by_label("ProjectBillingNotice").uncheck()
-    await expect(page.locator(".empty")).to_contain_text("Nothing has happened yet.")
+    await expect(page.locator(".empty")).to_contain_text("No events yet.")
     assert "type=BindingChanged" in page.url
 
 

@@ -133,7 +133,7 @@ async def test_search_as_one_types(look: Looking) -> None:
     # A part of a name is looked for in all names, and the list says how far that is.
     await page.keyboard.press("/")
     await page.keyboard.type("vast/09999")
-    hint = page.get_by_text(re.compile(r"Looking on: [\d,]+ projects so far"))
+    hint = page.get_by_text(re.compile(r"Searching: [\d,]+ projects so far"))
     await expect(hint).to_be_visible()
     await expect(page.get_by_role("option", name="p099990 vast")).to_be_visible()
     await expect(hint).to_be_hidden()
@@ -179,7 +179,7 @@ async def test_keys_work_everywhere_and_can_be_turned_off(look: Looking) -> None
 
 async def test_instants_in_local_time_and_colours_stay_chosen(look: Looking) -> None:
     page = await look("acme/projects/web", zone="Asia/Kathmandu")
-    planned = page.get_by_role("region", name="What is planned")
+    planned = page.get_by_role("region", name="Scheduled and waiting")
     await page.keyboard.press("t")
     await expect(planned).to_contain_text("2099-01-01 05:45:00.123456 +05:45")
     await page.reload()

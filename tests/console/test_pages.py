@@ -26,7 +26,7 @@ async def test_an_organization_in_numbers(look: Looking) -> None:
     await look.go(page, "acme/projects?state=Deleted")
     await expect(page.locator(".sizer [role=row]")).to_have_text(re.compile("gone.*Deleted.*nobody"))
     await look.go(page, "never-heard-of")
-    await expect(page.locator("main")).to_contain_text("Nobody has heard of never-heard-of.")
+    await expect(page.locator("main")).to_contain_text("Nothing is known of never-heard-of.")
 
 
 async def test_who_pays_for_a_project_and_who_paid_when(look: Looking) -> None:
@@ -42,11 +42,11 @@ async def test_who_pays_for_a_project_and_who_paid_when(look: Looking) -> None:
     assert begin == await paid.nth(2).locator("time").nth(1).get_attribute("datetime")
     await expect(page.locator("time-bars .bar")).to_have_count(4)
 
-    waiting = _part(page, "What is planned")
+    waiting = _part(page, "Scheduled and waiting")
     await expect(waiting).to_contain_text("startup")
     await expect(waiting.get_by_role("link", name="patient")).to_be_visible()
     await look.go(page, "acme/projects/web")
-    await expect(_part(page, "What is planned")).to_contain_text("research from 2099-01-01 00:00:00.123456 UTC")
+    await expect(_part(page, "Scheduled and waiting")).to_contain_text("research from 2099-01-01 00:00:00.123456 UTC")
     await expect(page.locator("time-bars .planned")).to_have_count(1)
 
 
@@ -70,7 +70,7 @@ async def test_who_paid_at_an_instant(look: Looking) -> None:
     await expect(verdict).to_contain_text("not settled yet")
     await page.get_by_label("Who paid at").fill("yesterday")
     await page.keyboard.press("Enter")
-    await expect(page.locator(".answered")).to_contain_text("This is no instant.")
+    await expect(page.locator(".answered")).to_contain_text("Not an instant.")
 
     await look.go(page, "acme/projects/rocket")
     await page.locator(".stage").click(position={"x": 300, "y": 50})
@@ -84,7 +84,7 @@ async def test_refusals_say_what_would_lift_them(look: Looking) -> None:
     await expect(refused).to_have_count(2)
     await expect(refused.nth(1)).to_contain_text("AccountNotReady")
     await expect(refused.nth(1)).to_contain_text("PreconditionFailed /expectedAccount")
-    await expect(refused.nth(1)).to_contain_text("Look who pays now, and send it with that.")
+    await expect(refused.nth(1)).to_contain_text("Check the current one, and send it with that.")
     await page.get_by_label("Outcome").select_option("Scheduled")
     await expect(page.locator(".result")).to_have_text(re.compile("^Scheduled.*later"))
     await look.go(page, "acme/commands/refused-2")
@@ -101,16 +101,16 @@ async def test_an_account_says_what_it_lacks_and_what_holds_it(look: Looking) ->
     holds = _part(page, "Holds").locator("li")
     await expect(holds.first).to_have_text(re.compile("PaymentFailure three invoices are unpaid.*ivy.*ada.*all three"))
     await expect(holds).to_have_count(2)
-    await expect(_part(page, "Missing to be Ready")).to_contain_text("NoHolds")
-    await expect(_part(page, "Closing it")).to_contain_text("ChargesOutstanding")
+    await expect(_part(page, "Needed to be Ready")).to_contain_text("NoHolds")
+    await expect(_part(page, "Closure")).to_contain_text("ChargesOutstanding")
 
     await look.go(page, "acme/accounts/startup")
-    await expect(_part(page, "Missing to be Ready")).to_contain_text("Set currency and payment terms: UpdateAccount.")
+    await expect(_part(page, "Needed to be Ready")).to_contain_text("Set currency and payment terms: UpdateAccount.")
     await look.go(page, "acme/accounts/main")
-    await expect(_part(page, "Closing it")).to_contain_text("ActiveBindingsExist")
-    await expect(_part(page, "Closing it").get_by_role("link", name="web")).to_be_visible()
+    await expect(_part(page, "Closure")).to_contain_text("ActiveBindingsExist")
+    await expect(_part(page, "Closure").get_by_role("link", name="web")).to_be_visible()
     await look.go(page, "acme/accounts/closed")
-    await expect(_part(page, "Closing it")).to_contain_text("It is closed for good.")
+    await expect(_part(page, "Closure")).to_contain_text("It is closed for good.")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ async def test_how_many_projects_there_are_is_known_at_once(look: Looking) -> No
 
 async def test_a_month_as_a_picture_and_as_a_table(look: Looking) -> None:
     page = await look("vast/accounts/main")
-    month = _part(page, "A month of it")
+    month = _part(page, "Intervals by month")
     await expect(month.locator(".month-bar").first).to_be_visible()
     await month.get_by_role("button", name="Table").click()
     await expect(month.get_by_role("columnheader")).to_have_text(["Project", "From", "Until", "For"])
@@ -155,7 +155,7 @@ async def test_a_month_as_a_picture_and_as_a_table(look: Looking) -> None:
     await expect(month.get_by_role("button", name="Table")).to_have_attribute("aria-pressed", "true")
     await month.get_by_label("Month", exact=True).fill("2020-02")
     await expect(month).to_contain_text("It paid for nothing in 2020-02.")
-    await month.get_by_role("button", name="The month after").click()
+    await month.get_by_role("button", name="Next month").click()
     await expect(month).to_contain_text("It paid for nothing in 2020-03.")
 
 
@@ -181,7 +181,7 @@ async def test_dead_letters_with_commands_that_redrive_them(look: Looking, told:
     (one,) = (await whopays("dead-letters", "list", "--record", record, "--json")).expect(0).document
     assert f"{one['topic']}/{one['partition']}/{one['offset']}" == record
     await look.go(page, "_/dead-letters?reason=CardNumber")
-    await expect(page.locator(".empty")).to_contain_text("No dead letter is like this.")
+    await expect(page.locator(".empty")).to_contain_text("No dead letters match.")
 
 
 async def test_who_asked_for_what_and_in_which_role(look: Looking) -> None:
@@ -189,7 +189,7 @@ async def test_who_asked_for_what_and_in_which_role(look: Looking) -> None:
     asked = page.locator(".result")
     people = ["ivy", "ada", "olav", "ada", "mallory", "olav", "olav", "ada", "ada"]
     await expect(asked.locator("p:first-of-type")).to_have_text([re.compile(f"^{person}") for person in people])
-    await expect(asked.first).to_contain_text("ivy as approver with a token of https://login.example")
+    await expect(asked.first).to_contain_text("ivy as approver with a token from https://login.example")
     await expect(asked.nth(4)).to_contain_text("Unauthenticated")
     await expect(asked.nth(5)).to_contain_text("Forbidden")
     await expect(asked.nth(6)).to_contain_text("olav as project-owner, account-admin")
@@ -205,7 +205,7 @@ async def test_who_asked_for_what_and_in_which_role(look: Looking) -> None:
     address = page.url
     await page.get_by_role("textbox", name="Since").fill("yesterday")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("alert")).to_contain_text("This is no instant: Since.")
+    await expect(page.get_by_role("alert")).to_contain_text("Not an instant: Since.")
     assert page.url == address
     # What is passed on shows the same.
     again = await look(address.partition("#/")[2], zone="Asia/Tokyo")
@@ -215,36 +215,38 @@ async def test_who_asked_for_what_and_in_which_role(look: Looking) -> None:
     await again.get_by_role("link", name="ada").first.click()
     await expect(again.locator(".result")).to_have_count(2)
     await look.go(again, f"{audited.NORTH}/audit?by=nobody")
-    await expect(again.locator(".empty")).to_contain_text("Nobody has asked for anything like this.")
+    await expect(again.locator(".empty")).to_contain_text("No commands match.")
 
 
 async def test_the_verdict_of_the_last_audit(look: Looking, told: Told) -> None:
     page = await look("_/health")
     audit = _part(page, "Last audit")
-    await expect(audit).to_contain_text("No audit was kept yet.")
+    await expect(audit).to_contain_text("No audit has been recorded yet.")
     engine = told.installation.engine
     begun = await begin_audit(engine)
     assert await keep_audit(engine, begun, {"payers": 1200, "log": 1, "state": 0})
-    await page.get_by_role("button", name="Look again").click()
+    await page.get_by_role("button", name="Refresh").click()
     await expect(audit).to_contain_text(f"1,201 findings 20{begun.at:%y-%m-%d}")
     await expect(audit).to_contain_text(f"it covered {begun.events} events")
     await expect(audit.locator("tbody tr")).to_have_text(["payers1,200", "log1"])
     long_ago = "UPDATE last_audit SET ended_at = ended_at - interval '3 days', findings = '{0,0,0}'"
     async with engine.begin() as connection:
         await connection.execute(text(long_ago))
-    await page.get_by_role("button", name="Look again").click()
+    await page.get_by_role("button", name="Refresh").click()
     await expect(audit).to_contain_text(re.compile(r"^Last auditPassed 20.*3\sd ago.*more than two days old$"))
 
 
 async def test_replays_and_health(look: Looking) -> None:
     page = await look("_/replays")
-    await expect(page.locator(".empty")).to_contain_text("Nothing was ever replayed.")
+    await expect(page.locator(".empty")).to_contain_text("There are no replays yet.")
     await look.go(page, "acme")
     await look.go(page, "_/health")
     await expect(page.locator(".present-name")).to_have_text("answers")
-    await expect(_part(page, "Dead letters")).to_contain_text("3 dead letters wait")
-    await expect(_part(page, "Organizations looked at here").locator("tbody tr")).to_have_text(re.compile(r"^acme\d+-"))
-    await expect(_part(page, "Metrics of this server")).to_contain_text("Memory of the server")
+    await expect(_part(page, "Dead letters")).to_contain_text("3 dead letters waiting")
+    await expect(_part(page, "Recently viewed organizations").locator("tbody tr")).to_have_text(
+        re.compile(r"^acme\d+-")
+    )
+    await expect(_part(page, "Metrics of this server")).to_contain_text("Server memory")
 
 
 def _part(page: Page, title: str) -> Locator:

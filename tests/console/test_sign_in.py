@@ -57,7 +57,7 @@ async def opens(chromium: Browser, told: Told) -> AsyncIterator[Looking]:
 
 
 async def sign_in(page: Page, person: str) -> None:
-    await page.get_by_role("button", name="Sign in at").click()
+    await page.get_by_role("button", name="Sign in with").click()
     await page.get_by_role("link", name=person).click()
     await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
@@ -102,17 +102,17 @@ async def test_who_sees_little_is_told_what_to_do(at: tuple[Provider, str], open
     await expect(page.locator("main")).not_to_contain_text("website")
     for path in ("acme/projects/website", "_/dead-letters", "globex"):
         await opens.go(page, path)
-        await expect(page.locator("main")).to_contain_text("Ask whoever grants roles")
+        await expect(page.locator("main")).to_contain_text("Request a role that covers it")
 
 
 async def test_a_token_that_has_expired_asks_again(at: tuple[Provider, str], opens: Looking) -> None:
     at[0].claims = {"exp": int(time.time()) - 3600}
     page = await opens(ROCKET, url=at[1])
-    await page.get_by_role("button", name="Sign in at").click()
+    await page.get_by_role("button", name="Sign in with").click()
     await page.get_by_role("link", name="ada").click()
-    await expect(page.get_by_role("alert")).to_contain_text("Your sign-in has ended")
+    await expect(page.get_by_role("alert")).to_contain_text("Your session has ended")
     at[0].claims = {}
-    await page.get_by_role("button", name="Sign in at").click()
+    await page.get_by_role("button", name="Sign in with").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
 
 
@@ -123,7 +123,7 @@ async def test_answers_to_another_sign_in_are_refused(at: tuple[Provider, str], 
         setattr(at[0], where, wrong)
         # What the last lie was told stands there still, and may be what this one is told, too.
         await page.evaluate("document.querySelectorAll('[role=alert]').forEach(one => { one.textContent = '' })")
-        await page.get_by_role("button", name="Sign in at").click()
+        await page.get_by_role("button", name="Sign in with").click()
         if number == 0:
             # From then on the provider knows who it is.
             await page.get_by_role("link", name="ada").click()
@@ -132,20 +132,20 @@ async def test_answers_to_another_sign_in_are_refused(at: tuple[Provider, str], 
         assert "code=" not in page.url
         await opens.go(page, f"{ROCKET}?at=2026-01-0{number + 1}T00:00:00Z")
     at[0].described = {}
-    await page.get_by_role("button", name="Sign in at").click()
+    await page.get_by_role("button", name="Sign in with").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
 
 
 _LIES = (
-    ("answered", {"state": "another"}, "belongs to no sign-in"),
-    ("answered", {"iss": "https://login.example"}, "another provider's"),
+    ("answered", {"state": "another"}, "does not belong to a sign-in"),
+    ("answered", {"iss": "https://login.example"}, "from another provider"),
     ("answered", {"code": "stolen"}, "did not complete the sign-in"),
     ("identity", {"nonce": "another"}, "not for this sign-in"),
     ("identity", {"aud": "another"}, "not for this sign-in"),
     ("identity", {"iss": "https://login.example"}, "not for this sign-in"),
-    ("described", {"issuer": "https://login.example"}, "describes itself as another one"),
-    ("described", {"token_endpoint": "http://127.0.0.1:1/token"}, "describes itself as another one"),
-    ("described", {"authorization_endpoint": "javascript:alert(1)"}, "describes itself as another one"),
+    ("described", {"issuer": "https://login.example"}, "does not match its address"),
+    ("described", {"token_endpoint": "http://127.0.0.1:1/token"}, "does not match its address"),
+    ("described", {"authorization_endpoint": "javascript:alert(1)"}, "does not match its address"),
 )
 """What a provider says wrong, and what people are told."""
 
@@ -158,7 +158,7 @@ async def test_without_a_provider_a_token_is_pasted(at: tuple[Provider, str], by
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await page.get_by_label("Token", exact=True).fill("none")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("alert")).to_contain_text("This is no token")
+    await expect(page.get_by_role("alert")).to_contain_text("This is not a token")
     await page.get_by_label("Token", exact=True).fill(running.issuer.token("ada", ADA).decode())
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")

@@ -100,13 +100,13 @@ function buildFrame() {
   const dialog = keysDialog();
   const finder = new Finder(() => organizationNow);
   document.querySelector("header.top").append(
-    h("a", { class: "brand", href: "#/", "aria-label": "whopays, start" }, mark(), "whopays"),
+    h("a", { class: "brand", href: "#/", "aria-label": "whopays, start page" }, mark(), "whopays"),
     finder.element,
     h("div", { class: "switches" }, h("div", { id: "signed-in" }), zone, scheme, h("button", { type: "button", class: "switch", "aria-label": "Keyboard shortcuts", on: { click: () => dialog.showModal() } }, "?")),
-    h("nav", { class: "places", "aria-label": "Places" }));
+    h("nav", { class: "places", "aria-label": "Pages" }));
   document.querySelector("footer.foot").append(
-    h("p", {}, "whopays: who pays for this project? It answers, and changes nothing."),
-    h("p", {}, h("a", { href: "/openapi.json" }, "OpenAPI"), " of what is shown here"), dialog);
+    h("p", {}, "whopays: who pays for this project? The console is read-only."),
+    h("p", {}, h("a", { href: "/openapi.json" }, "OpenAPI"), " document of this service"), dialog);
   listenToKeys({
     "/": () => finder.focus(),
     t: switchZone,
@@ -140,7 +140,7 @@ document.querySelector("a.skip").addEventListener("click", (event) => {
   main.focus();
 });
 document.addEventListener("sign-in-ended", () => {
-  whyNot = "Your sign-in has ended, or the service does not accept it. Sign in again, and go on where you were.";
+  whyNot = "Your session has ended, or the service does not accept your token. Sign in again to continue where you were.";
   show();
 });
 whyNot = await start();

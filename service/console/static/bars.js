@@ -63,7 +63,7 @@ class TimeBars extends HTMLElement {
       button("◂", "Earlier", () => this.#pan(-0.25)), button("▸", "Later", () => this.#pan(0.25)),
       button("All", "Show all", () => this.lookAtAll()));
     this.stage = h("div", {
-      class: "stage", tabindex: "0", role: "group", "aria-label": `${this.label}. Arrows pan, plus and minus zoom, 0 shows all, a click asks.`,
+      class: "stage", tabindex: "0", role: "group", "aria-label": `${this.label}. Arrow keys pan, plus and minus zoom, 0 shows all.`,
     }, this.svg);
     fill(this, h("div", { class: "bars-head" }, this.title_, tools), this.stage, this.reading);
     this.#listen();
@@ -185,7 +185,7 @@ function bar(span, x, present, width) {
   const shown = clipped(span.text, room);
   const box = { x: left, y: AXIS, width: Math.max(right - left, 2), height: BAR, rx: right - left > 10 ? 5 : 1 };
   return s("g", { ...span.given, class: `${span.given.class} bar${span.isPlanned ? " planned" : ""}` },
-    s("title", {}, `${span.text}: ${inWords(span.from)} – ${span.until === null ? "now" : inWords(span.until)}`),
+    s("title", {}, `${span.text}: ${inWords(span.from)} – ${span.until === null ? (span.isPlanned ? "no end" : "now") : inWords(span.until)}`),
     s("rect", box),
     span.given.class.includes("striped") && s("rect", { ...box, class: "lines" }),
     shown && s("text", { x: Math.max(left, 0) + 10, y: AXIS + BAR / 2 + 5 }, shown));

@@ -21,9 +21,9 @@ export class Finder {
     this.organizationNow = organizationNow;
     this.input = h("input", {
       type: "search", id: "finder", role: "combobox", "aria-expanded": "false", "aria-controls": "found", "aria-autocomplete": "list",
-      autocomplete: "off", autocapitalize: "off", spellcheck: "false", "aria-label": "Search", placeholder: "organization, or organization/name",
+      autocomplete: "off", autocapitalize: "off", spellcheck: "false", "aria-label": "Search", placeholder: "organization or organization/name",
     });
-    this.list = h("div", { id: "found", role: "listbox", "aria-label": "Found", hidden: true });
+    this.list = h("div", { id: "found", role: "listbox", "aria-label": "Search results", hidden: true });
     this.element = h("search", { class: "finder" }, this.input, h("kbd", { "aria-hidden": "true" }, "/"), this.list);
     let pause = 0;
     this.input.addEventListener("input", () => {
@@ -72,7 +72,7 @@ export class Finder {
   #organizations(text) {
     const before = Finder.remembered();
     const like = before.filter((one) => one.includes(text) && one !== text).slice(0, SHOWN);
-    return [...(NAME.test(text) ? [text] : []), ...like].map((name) => ({ text: name, note: before.includes(name) ? "looked at before" : "open it", href: to(name) }));
+    return [...(NAME.test(text) ? [text] : []), ...like].map((name) => ({ text: name, note: before.includes(name) ? "recently viewed" : "open", href: to(name) }));
   }
 
   #within(organization, word, { projects, accounts, results }) {
@@ -89,7 +89,7 @@ export class Finder {
         title: "Commands",
         found: [
           ...ids.map((id) => ({ text: id, note: typeOf(id), href: to(organization, "commands", id) })),
-          ...(ids.includes(word) ? [] : [{ text: word, note: `look for a command with this id in ${organization}`, href: to(organization, "commands", word) }]),
+          ...(ids.includes(word) ? [] : [{ text: word, note: `find a command with this id in ${organization}`, href: to(organization, "commands", word) }]),
         ],
       },
     ];
@@ -123,14 +123,14 @@ export class Finder {
       try {
         while (isWanted() && !pages.isComplete && !isEnough()) {
           if (pages.items.length >= LOOKED_THROUGH) {
-            show(`Looked through the first ${number()}. A whole name of a project is found however many there are.`);
+            show(`Searched the first ${number()} only. To find any project, type its full name.`);
             return;
           }
-          show(`Looking on: ${number()} so far …`);
+          show(`Searching: ${number()} so far …`);
           await pages.more();
         }
       } catch {
-        show(`Only ${number()} were looked through: the service does not answer.`);
+        show(`Searched ${number()} only: the service does not answer.`);
         return;
       }
     }
@@ -148,7 +148,7 @@ export class Finder {
     };
     const shown = groups.filter((group) => group.found.length).map((group) =>
       h("div", { role: "group", "aria-label": group.title }, h("p", { class: "found-title", "aria-hidden": "true" }, group.title), group.found.map(option)));
-    const said = hint ?? (shown.length ? null : text ? "No such name. Names are a–z, 0–9, dots and hyphens." : "Type the name of an organization.");
+    const said = hint ?? (shown.length ? null : text ? "Nothing found. Names contain only a–z, 0–9, dots and hyphens." : "Type the name of an organization.");
     fill(this.list, shown, said && h("p", { class: "found-none", role: "option", "aria-disabled": "true", "aria-selected": "false" }, said));
     const isOpen = this.element.contains(document.activeElement);
     this.list.hidden = !isOpen;

@@ -5,9 +5,9 @@ import { h } from "./dom.js";
 const KEYS = [
   ["/", "search"],
   ["g s", "start page"],
-  ["g o", "the organization"],
-  ["g f", "its feed"],
-  ["g a", "its audit"],
+  ["g o", "organization"],
+  ["g f", "feed of the organization"],
+  ["g a", "audit of the organization"],
   ["g d", "dead letters"],
   ["g r", "replays"],
   ["g h", "health"],

@@ -95,7 +95,7 @@ export function figure(number, noun, href, nouns = `${noun}s`) {
 /** How much of a list is loaded, and a button for more. */
 export function moreOf(pages, noun, draw) {
   if (pages.isComplete) return null;
-  const button = h("button", { type: "button", class: "more" }, `Show more: ${count(pages.items.length, noun)} so far`);
+  const button = h("button", { type: "button", class: "more" }, `Show more (${count(pages.items.length, noun)} so far)`);
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
@@ -115,7 +115,7 @@ class CopyLine extends HTMLElement {
     const command = this.textContent;
     const button = h("button", { type: "button", "aria-label": `Copy: ${command}` }, "Copy");
     button.addEventListener("click", async () => {
-      const done = await navigator.clipboard.writeText(command).then(() => "Copied", () => "Select it");
+      const done = await navigator.clipboard.writeText(command).then(() => "Copied", () => "Selected");
       if (done !== "Copied") getSelection().selectAllChildren(this.querySelector("code"));
       button.textContent = done;
       setTimeout(() => (button.textContent = "Copy"), 1500);

@@ -19,7 +19,7 @@ class VirtualRows extends HTMLElement {
     Object.assign(this, { pages, columns, draw, total, empty });
     this.#rows.clear();
     this.sizer = h("div", { class: "sizer", role: "presentation" });
-    this.scroller = h("div", { class: "scroller", role: "rowgroup", tabindex: "0", "aria-label": `${label}, scrolled` }, this.sizer);
+    this.scroller = h("div", { class: "scroller", role: "rowgroup", tabindex: "0", "aria-label": `${label}, scrollable` }, this.sizer);
     const head = h("div", { role: "row", class: "row head" }, columns.map((name) => h("div", { role: "columnheader" }, name)));
     this.grid = h("div", { role: "table", "aria-label": label, class: "grid" }, h("div", { role: "rowgroup" }, head), this.scroller);
     this.status = h("p", { class: "knowing", role: "status" });
@@ -72,7 +72,7 @@ class VirtualRows extends HTMLElement {
     }
     for (let index = first; index < last; index++) if (!this.#rows.has(index)) this.#add(index, height);
     const there = this.pages.items.length;
-    this.status.textContent = this.pages.isComplete || last <= there ? `${length.toLocaleString("en")} in all` : `${there.toLocaleString("en")} of ${length.toLocaleString("en")} fetched`;
+    this.status.textContent = this.pages.isComplete || last <= there ? `${length.toLocaleString("en")} in all` : `${there.toLocaleString("en")} of ${length.toLocaleString("en")} loaded`;
     if (this.pages.isComplete) return undefined;
     if (this.total === null || last > there) this.status.textContent = `${there.toLocaleString("en")} so far`;
     if (last + BEYOND > there) this.#turn();

@@ -15,7 +15,7 @@ export const provider = said.issuer && new URL(said.issuer).host;
 export const isMissing = () => isNeeded && token === null;
 
 /** The name of the signed-in user, from the token; null if no sign-in is needed. */
-export const person = () => token && String(claimsOf(token)?.sub ?? "somebody");
+export const person = () => token && String(claimsOf(token)?.sub ?? "unknown");
 
 /** The headers that authenticate a request. */
 export const bearing = () => (token ? { Authorization: `Bearer ${token}` } : {});
@@ -37,7 +37,7 @@ export async function start() {
 /** Sign in with a pasted token. Raises Error if it is not one. */
 export function signInWith(pasted) {
   const given = pasted.trim().replace(/^Bearer\s+/i, "");
-  if (!claimsOf(given)) throw new Error("This is no token: it has three parts, with points between them.");
+  if (!claimsOf(given)) throw new Error("This is not a token: a token has three parts, separated by dots.");
   token = given;
 }
 
@@ -58,7 +58,7 @@ export function signOut() {
 
 /** Go to the provider, by authorization code with PKCE. Raises Error if that is impossible. */
 export async function goToProvider({ prompt } = {}) {
-  if (!crypto.subtle) throw new Error("Signing in needs https: open the console at its https address.");
+  if (!crypto.subtle) throw new Error("Signing in needs HTTPS: open the console at its https address.");
   const { authorization_endpoint: where } = await discovered();
   const flow = { state: random(), nonce: random(), verifier: random(), where: location.hash };
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(flow.verifier));
@@ -79,8 +79,8 @@ async function comeBack() {
   const flow = JSON.parse(sessionStorage.getItem(UNDERWAY) ?? "{}");
   sessionStorage.removeItem(UNDERWAY);
   history.replaceState(null, "", `${here()}${flow.where ?? ""}`);
-  if (!flow.state || answer.get("state") !== flow.state) throw new Error("The answer of the provider belongs to no sign-in of this window. Sign in again.");
-  if (answer.has("iss") && answer.get("iss") !== said.issuer) throw new Error("The answer is another provider's. Sign in again.");
+  if (!flow.state || answer.get("state") !== flow.state) throw new Error("The provider's answer does not belong to a sign-in of this window. Sign in again.");
+  if (answer.has("iss") && answer.get("iss") !== said.issuer) throw new Error("The answer came from another provider. Sign in again.");
   if (answer.has("error")) {
     if (NOT_YET.has(answer.get("error"))) return null;
     throw new Error(`The provider refused to sign you in (${answer.get("error")}).`);
@@ -101,14 +101,14 @@ async function discovered() {
   const found = await asked(`${said.issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
   const isSafe = (address) => ["https:", new URL(said.issuer).protocol].includes(new URL(address).protocol);
   if (found.issuer !== said.issuer || !isSafe(found.authorization_endpoint) || new URL(found.token_endpoint).origin !== new URL(said.issuer).origin) {
-    throw new Error("The provider describes itself as another one. Tell whoever operates whopays.");
+    throw new Error("The provider's configuration does not match its address. Tell the operators of whopays.");
   }
   return found;
 }
 
 async function asked(where, options = {}) {
   const response = await fetch(where, { ...options, credentials: "omit", cache: "no-store" }).catch(() => null);
-  if (!response) throw new Error(`${provider} does not answer, or does not let this console ask it. Try again.`);
+  if (!response) throw new Error(`${provider} does not answer, or does not allow requests from this console. Try again.`);
   if (!response.ok) throw new Error(`${provider} did not complete the sign-in (status ${response.status}). Sign in again.`);
   return response.json();
 }

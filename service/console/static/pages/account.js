@@ -28,12 +28,12 @@ function all({ organization, name, query, signal, answer }) {
   return [
     overview(body),
     section("Phase over time", phases(organization, name, signal)),
-    section("Missing to be Ready", missing(body)),
+    section("Needed to be Ready", missing(body)),
     section("Holds", holds(body)),
-    section("Closing it", closing(organization, body)),
-    section("Projects it pays for", projectRows({ name: organization, label: `Projects of ${name}`, parameters: { account: name }, signal, total: body.boundProjects, advice: "BindProject binds one to it, while it is Ready." })),
-    section("A month of it", month({ organization, name, query, signal })),
-    section("Commands and refusals", commandList(organization, { account: name }, signal, "No command has named this account yet, or none that is still kept.")),
+    section("Closure", closing(organization, body)),
+    section("Projects it pays for", projectRows({ name: organization, label: `Projects of ${name}`, parameters: { account: name }, signal, total: body.boundProjects, advice: "While the account is Ready, BindProject binds a project to it." })),
+    section("Intervals by month", month({ organization, name, query, signal })),
+    section("Commands and refusals", commandList(organization, { account: name }, signal, "No command that is still kept names this account.")),
     knowing(answer),
   ];
 }
@@ -69,7 +69,7 @@ function phases(organization, name, signal) {
       const until = pages.items[index + 1];
       return [phase(one.phase), one.reason, one.message, one.cause?.by ?? "—", at(one.at), lasting((until ? parse(until.at) : now()) - parse(one.at))];
     });
-    return [bars, table("Phases, the latest first", ["Phase", "Reason", "Message", "By", "From", "For"], rows.reverse()), moreOf(pages, "phase", () => element.replaceChildren(...draw().filter(Boolean)))];
+    return [bars, table("Phases, latest first", ["Phase", "Reason", "Message", "By", "From", "For"], rows.reverse()), moreOf(pages, "phase", () => element.replaceChildren(...draw().filter(Boolean)))];
   }
   return element;
 }
@@ -77,7 +77,7 @@ function phases(organization, name, signal) {
 function missing(body) {
   if (body.phase === "Archived") return empty("It is closed for good.");
   const lacking = body.missing.filter((one) => one.type !== "Ready");
-  if (!lacking.length) return empty("Nothing: it takes new bindings.");
+  if (!lacking.length) return empty("Nothing is missing: it takes new bindings.");
   return h("ul", { class: "steps" }, lacking.map((one) => h("li", {},
     h("p", {}, h("strong", {}, one.type), " ", h("span", { class: "reason" }, one.reason), " ", one.message),
     h("p", { class: "lift" }, remedyOf(one.reason)),
@@ -90,19 +90,19 @@ function holds({ holds: active }) {
     h("p", {}, h("strong", { class: "reason" }, one.reason), " ", one.message),
     h("p", { class: "small" }, "placed by ", h("span", { class: "id" }, one.by), " on ", at(one.placedAt)),
     h("p", { class: "lift" }, one.reactivation
-      ? ["Reactivation requested by ", h("span", { class: "id" }, one.reactivation.by), " on ", at(one.reactivation.requestedAt), `: “${one.reactivation.resolution}”. Somebody else has to approve it.`]
-      : "To lift it: RequestReactivation, saying how it was resolved; then ApproveReactivation by somebody else."))));
+      ? ["Reactivation requested by ", h("span", { class: "id" }, one.reactivation.by), " on ", at(one.reactivation.requestedAt), `: “${one.reactivation.resolution}”. Another person must approve it.`]
+      : "To lift it, send RequestReactivation and say how the cause was resolved; another person then sends ApproveReactivation."))));
 }
 
 function closing(organization, body) {
   if (body.phase === "Archived") return empty("It is closed for good.");
   const { closure, closureBlockers } = body;
   return [
-    closure && h("p", { class: "plan" }, badge("Closing", "waiting"), " requested by ", h("span", { class: "id" }, closure.by), " on ", at(closure.requestedAt), closure.reason && `: “${closure.reason}”`, ". Somebody else has to approve it."),
+    closure && h("p", { class: "plan" }, badge("Closing", "waiting"), " requested by ", h("span", { class: "id" }, closure.by), " on ", at(closure.requestedAt), closure.reason && `: “${closure.reason}”`, ". Another person must approve it."),
     closureBlockers.length
       ? h("ul", { class: "steps" }, closureBlockers.map((one) => h("li", {},
         h("p", {}, h("strong", { class: "reason" }, one.reason), " ", one.message), one.blockers && blockers(organization, one.blockers),
         h("p", { class: "lift" }, one.reason === "ActiveBindingsExist" ? "Move its projects to another account: TransferProjects." : "Invoicing must report a balance of exactly zero: ReportBalance."))))
-      : empty(closure ? "Nothing blocks it." : "Nothing blocks closing it.", closure ? "ApproveClosure closes it for good." : "RequestClosure, then ApproveClosure by somebody else."),
+      : empty(closure ? "Nothing blocks the closure." : "Nothing blocks a closure.", closure ? "ApproveClosure closes it for good." : "Send RequestClosure; another person then sends ApproveClosure."),
   ].filter(Boolean);
 }

@@ -25,7 +25,7 @@ export function audit({ organization, query, signal }) {
       if (!pages.items.length) return nothing(chosen);
       return [h("ul", { class: "results" }, pages.items.map((one) => asked(organization, one, chosen))), moreOf(pages, "command", () => element.replaceChildren(...draw().filter(Boolean)))];
     }
-    place.replaceChildren(element, h("div", { class: "commands" }, h("p", { class: "small" }, "The same in a shell:"), copyable(command(organization, chosen))));
+    place.replaceChildren(element, h("div", { class: "commands" }, h("p", { class: "small" }, "The same query in a shell:"), copyable(command(organization, chosen))));
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -35,7 +35,7 @@ export function audit({ organization, query, signal }) {
       input.setAttribute("aria-invalid", String(isWrong));
       return isWrong;
     });
-    trouble.textContent = wrong.length ? `This is no instant: ${wrong.map((name) => fields[name].label).join(", ")}. Write it like ${EXAMPLE}, in the zone shown, or with an offset: 2026-11-27T07:57:51+01:00.` : "";
+    trouble.textContent = wrong.length ? `Not an instant: ${wrong.map((name) => fields[name].label).join(", ")}. Write it as ${EXAMPLE}, in the zone shown, or with an offset: 2026-11-27T07:57:51+01:00.` : "";
     if (wrong.length) return;
     chosen.by = fields.by.input.value.trim();
     for (const name of INSTANTS) chosen[name] = fields[name].input.value.trim() && format(typed(fields[name].input.value));
@@ -47,30 +47,30 @@ export function audit({ organization, query, signal }) {
     title: `Audit of ${organization}`,
     content: [
       h("p", { class: "kind" }, link(organization, organization), " / for operators and auditors"), h("h1", { tabindex: "-1" }, "Audit"),
-      h("p", { class: "lead" }, "Who asked for each command, in which role, and what came of it."), form, trouble, place,
+      h("p", { class: "lead" }, "Who sent each command, in which role, and its outcome."), form, trouble, place,
     ],
   };
 }
 
 function field(name, label, value) {
   const instant = name === "by" ? NaN : parse(value);
-  const input = h("input", { id: name, name, value: Number.isNaN(instant) ? value : inWords(instant), placeholder: name === "by" ? "everybody" : EXAMPLE, autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
+  const input = h("input", { id: name, name, value: Number.isNaN(instant) ? value : inWords(instant), placeholder: name === "by" ? "everyone" : EXAMPLE, autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
   return { label, input, element: h("div", {}, h("label", { for: name }, label), input) };
 }
 
 function nothing(chosen) {
-  return Object.values(chosen).some(Boolean) ? empty("Nobody has asked for anything like this.", "Look for everybody, or in a longer period.") : empty("Nobody has asked for anything.", "Every command is listed here, whoever sent it.");
+  return Object.values(chosen).some(Boolean) ? empty("No commands match.", "Clear the person, or choose a longer period.") : empty("There are no commands yet.", "Every command is listed here, whoever sent it.");
 }
 
 /** A command, and who sent it. */
 function asked(organization, one, chosen) {
-  const who = one.person ? h("a", { class: "who", href: to(organization, "audit", { ...chosen, by: one.person }) }, one.person) : h("span", { class: "nobody" }, "nobody known");
+  const who = one.person ? h("a", { class: "who", href: to(organization, "audit", { ...chosen, by: one.person }) }, one.person) : h("span", { class: "nobody" }, "unknown person");
   return h("li", { class: `result ${one.outcome.toLowerCase()}` },
     h("div", { class: "result-head" },
       badge(one.outcome), h("strong", {}, shortType(one.commandType)), one.dryRun && badge("Dry run", "unchanged"),
       one.project && link(one.project, organization, "projects", one.project), one.account && payer(organization, one.account),
       h("span", { class: "when" }, at(one.time))),
-    h("p", {}, who, one.roles.length > 0 && [" as ", one.roles.join(", ")], one.issuer && h("span", { class: "small" }, " with a token of ", one.issuer)),
+    h("p", {}, who, one.roles.length > 0 && [" as ", one.roles.join(", ")], one.issuer && h("span", { class: "small" }, " with a token from ", one.issuer)),
     one.reasons.length > 0 && h("p", {}, h("strong", { class: "reason" }, [...new Set(one.reasons)].join(", "))),
     h("p", { class: "small" }, h("a", { class: "id", href: to(organization, "commands", one.commandId, { source: one.commandSource }) }, one.commandId), " from ", h("span", { class: "id" }, one.commandSource)));
 }

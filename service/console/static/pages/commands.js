@@ -18,8 +18,8 @@ export function commandPage({ organization, name: id, query, signal }) {
         () => ask(path(organization, "results"), { parameters: { id, source: query.source }, signal }),
         ({ body }) => h("ul", { class: "results" }, body.items.map((one) => result(organization, one, { isAlone: true }))),
         {
-          otherwise: (problem) => problem.name === "ResultNotFound" && empty("No result of such a command is known.",
-            "It was not answered yet, was refused without claiming its id, or is no longer kept. Who sent it can ask again:",
+          otherwise: (problem) => problem.name === "ResultNotFound" && empty("No result of this command is known.",
+            "It was not answered yet, was refused without claiming its id, or its result is no longer kept. The sender can ask again:",
             copyable(`whopays result ${organization} ${quoted(id)}`)),
         }),
     ],
@@ -35,7 +35,7 @@ export function commandList(organization, parameters, signal, none) {
     const pages = new Pages(path(organization, "results"), { ...parameters, outcome: select.value }, { limit: 20, signal });
     const element = region(() => pages.more(), draw);
     function draw() {
-      if (!pages.items.length) return empty(select.value ? `None is ${select.value}.` : none);
+      if (!pages.items.length) return empty(select.value ? `No command is ${select.value}.` : none);
       return [h("ul", { class: "results" }, pages.items.map((one) => result(organization, one))), moreOf(pages, "command", () => element.replaceChildren(...draw().filter(Boolean)))];
     }
     place.replaceChildren(element);
@@ -66,9 +66,9 @@ function refusal(organization, violation, one) {
   return h("li", {},
     h("p", {}, h("strong", { class: "reason" }, violation.reason), violation.field && [" ", h("code", {}, violation.field)], " ", violation.message),
     violation.blockers && blockers(organization, violation.blockers),
-    h("p", { class: "lift" }, h("span", { class: "lift-word" }, "To lift it: "), liftOf(violation.reason),
+    h("p", { class: "lift" }, h("span", { class: "lift-word" }, "What to do: "), liftOf(violation.reason),
       violation.reason === "AccountNotReady" && one.account && [" ", link("See what is missing", organization, "accounts", one.account)],
-      violation.retryable && " Then the same content may succeed, under a new id."));
+      violation.retryable && " The same content may then succeed under a new id."));
 }
 
 /** The blockers of a refusal: projects, or a balance. */
@@ -76,7 +76,7 @@ export function blockers(organization, { count: number, projects, outstanding, c
   if (projects) {
     return h("p", { class: "small" }, `${count(number, "project")}: `, projects.map((name, index) => [index > 0 && ", ", link(name, organization, "projects", name)]), number > projects.length && " …");
   }
-  return h("p", { class: "small" }, outstanding === null || outstanding === undefined ? "No balance was reported yet." : ["Outstanding ", h("strong", {}, `${outstanding} ${currencyCode}`), " as of ", at(asOf)]);
+  return h("p", { class: "small" }, outstanding === null || outstanding === undefined ? "No balance has been reported yet." : ["Outstanding ", h("strong", {}, `${outstanding} ${currencyCode}`), " as of ", at(asOf)]);
 }
 
 /** Return a word quoted for a shell. */

@@ -9,16 +9,16 @@ import { count } from "../words.js";
 import { quoted } from "./commands.js";
 
 const REASONS = {
-  Undecodable: "Its sender must write strict JSON in UTF-8. Redriving it as it is fails again.",
-  Tombstone: "A record without a value says nothing. Discard it.",
-  TooLarge: "Raise the limit on values, or have it sent smaller; then redrive it.",
-  MissingAttribute: "Its sender must give the attribute that is named. Discard it once it was sent again.",
-  UnsupportedVersion: "Upgrade whopays if it should know this version, then redrive it.",
-  UnknownType: "It is on the wrong topic, or of a type that whopays does not know.",
-  InvalidFact: "Its sender must correct what is named, and send it under a higher version.",
-  VersionConflict: "Two contents have the same version. Its sender must send the true one under a higher version.",
-  CardNumber: "Nothing of it was kept. Its sender must take the card number out.",
-  HandlerFault: "A fault of whopays: see the log. Once it is mended, redrive it.",
+  Undecodable: "The sender must write strict JSON in UTF-8. Redriving this record as it is fails again.",
+  Tombstone: "The record has no value. Discard it.",
+  TooLarge: "Raise the limit on values, then redrive it; or have a smaller record sent.",
+  MissingAttribute: "The sender must add the attribute that is named, and send the record again. Then discard this one.",
+  UnsupportedVersion: "If a newer whopays knows this version, upgrade whopays, then redrive it.",
+  UnknownType: "The record is on the wrong topic, or whopays does not know its type.",
+  InvalidFact: "The sender must correct what is named, and send it under a higher version.",
+  VersionConflict: "Two different contents have the same version. The sender must send the correct one under a higher version.",
+  CardNumber: "Nothing of it was stored. The sender must remove the card number.",
+  HandlerFault: "A bug in whopays: see the log. Once it is fixed, redrive the record.",
 };
 
 /** All dead letters, newest first; the filters are in the address. */
@@ -29,7 +29,7 @@ export function deadLetters({ query, signal }) {
     const pages = new Pages("/v1/dead-letters", chosen, { limit: 50, signal });
     const element = region(() => pages.more(), draw);
     function draw() {
-      if (!pages.items.length) return isChosen(chosen) ? empty("No dead letter is like this.", "Choose less above.") : empty("There are no dead letters.", "Every record that was read was answered.");
+      if (!pages.items.length) return isChosen(chosen) ? empty("No dead letters match.", "Clear a filter above.") : empty("There are no dead letters.", "Every record that was read was answered.");
       return [h("ul", { class: "results" }, pages.items.map(letter)), moreOf(pages, "dead letter", () => element.replaceChildren(...draw().filter(Boolean)))];
     }
     place.replaceChildren(...[isChosen(chosen) && redriveAll(chosen), element].filter(Boolean));
@@ -60,7 +60,7 @@ export function deadLetters({ query, signal }) {
 const isChosen = (chosen) => Object.values(chosen).some(Boolean);
 
 function redriveAll(chosen) {
-  return h("div", { class: "commands" }, h("p", {}, "Once their cause is mended, all of these:"), copyable(command("redrive", chosen)));
+  return h("div", { class: "commands" }, h("p", {}, "Once the cause is fixed, redrive all of these:"), copyable(command("redrive", chosen)));
 }
 
 function command(verb, chosen) {
@@ -69,7 +69,7 @@ function command(verb, chosen) {
 }
 
 function letter(one) {
-  const standing = one.redriven ? badge("Redriven", "applied") : one.discarded ? badge("Discarded", "unchanged") : badge("Waits", "waiting");
+  const standing = one.redriven ? badge("Redriven", "applied") : one.discarded ? badge("Discarded", "unchanged") : badge("Waiting", "waiting");
   const record = `${one.topic}/${one.partition}/${one.offset}`;
   return h("li", { class: "result" },
     h("div", { class: "result-head" }, badge(one.reason, "rejected"), standing, one.organization && link(one.organization, one.organization), h("span", { class: "when" }, at(one.time))),
@@ -77,9 +77,9 @@ function letter(one) {
     h("p", { class: "lift" }, REASONS[one.reason]),
     facts(["Record", h("code", {}, record)], ["Event", h("code", {}, one.id)], ["Size", one.size !== null && count(one.size, "byte")],
       ["Redriven", one.redriven && at(one.redriven)], ["Discarded", one.discarded && at(one.discarded)]),
-    !one.redriven && !one.discarded && h("details", {}, h("summary", {}, "Commands about it"),
+    !one.redriven && !one.discarded && h("details", {}, h("summary", {}, "Commands for it"),
       h("div", { class: "commands" },
         copyable(command("list", { record })), one.reason !== "CardNumber" && copyable(command("redrive", { record })),
         copyable(`${command("discard", { record })} --reason`)),
-      h("p", { class: "small" }, "To discard it, say why behind --reason.")));
+      h("p", { class: "small" }, "To discard it, give the reason after --reason.")));
 }

@@ -13,8 +13,8 @@ const [KEPT, BACKLOG, LONGEST_PAUSE_MS] = [400, 50, 10_000];
 /** The feed, beginning with the latest events; the types are in the address. */
 export function feed({ organization, query, signal }) {
   const chosen = new Set((query.type ?? "").split(",").filter((one) => TYPES.includes(one)));
-  const list = h("ol", { class: "feed", "aria-label": "Events, the latest first" });
-  const none = empty("Nothing has happened yet.", "New events appear here as they are committed.");
+  const list = h("ol", { class: "feed", "aria-label": "Events, latest first" });
+  const none = empty("No events yet.", "New events appear here as they are committed.");
   const standing = h("p", { class: "standing", role: "status" }, "Connecting …");
   const trouble = h("div", {});
   let isPaused = false;
@@ -29,7 +29,7 @@ export function feed({ organization, query, signal }) {
   pause.addEventListener("click", () => {
     isPaused = !isPaused;
     pause.setAttribute("aria-pressed", String(isPaused));
-    pause.textContent = isPaused ? "Go on" : "Pause";
+    pause.textContent = isPaused ? "Resume" : "Pause";
     if (!isPaused) held.splice(0).forEach(add);
   });
   const say = (text, kind) => {
@@ -79,11 +79,11 @@ async function follow(organization, { type, signal, take, say, fail }) {
         after = event.id;
         take(event);
       }
-      say("Connecting again …", "waits");
+      say("Reconnecting …", "waits");
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
-      say("Not connected; trying again …", "waits");
+      say("Disconnected; trying again …", "waits");
       fail(error);
       if (error.status >= 400 && error.status < 429 && error.name !== "EventsExpired") return;
       if (after instanceof Error || error.name === "EventsExpired") after = await latest(organization, { type, signal, take }).catch((problem) => problem);

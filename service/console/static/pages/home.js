@@ -21,8 +21,8 @@ export function home() {
         h("h1", { tabindex: "-1" }, "Who pays for this project?"),
         h("p", { class: "lead" }, "Now, at any instant of the past to the microsecond, and as it changes."), form),
       before.length
-        ? section("Looked at before", h("ul", { class: "tiles" }, before.map((name) => h("li", {}, h("a", { class: "tile", href: to(name) }, name)))))
-        : empty("No organization was looked at here yet.", "Organizations are not listed: name one above, or press / and type organization/project."),
+        ? section("Recently viewed", h("ul", { class: "tiles" }, before.map((name) => h("li", {}, h("a", { class: "tile", href: to(name) }, name)))))
+        : empty("No recently viewed organizations.", "whopays keeps no list of organizations: enter one above, or press / and type organization/project."),
     ],
   };
 }
@@ -30,7 +30,7 @@ export function home() {
 /** The page for an unknown address. */
 export function nowhere() {
   return {
-    title: "Nothing here",
-    content: [h("h1", { tabindex: "-1" }, "Nothing here"), empty("This address means nothing.", "Search above, or begin anew.", h("p", {}, link("Start page")))],
+    title: "Page not found",
+    content: [h("h1", { tabindex: "-1" }, "Page not found"), empty("There is no page at this address.", "Search above, or return to the start page.", h("p", {}, link("Start page")))],
   };
 }

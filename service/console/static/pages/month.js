@@ -20,7 +20,7 @@ export function month({ organization, name, query, signal }) {
     date.setUTCMonth(date.getUTCMonth() + by);
     choose({ month: date.toISOString().slice(0, 7) });
   };
-  const views = ["picture", "table"].map((view) => h("button", { type: "button", class: "choice", on: { click: () => choose({ view }) } }, view === "picture" ? "Picture" : "Table"));
+  const views = ["picture", "table"].map((view) => h("button", { type: "button", class: "choice", on: { click: () => choose({ view }) } }, view === "picture" ? "Chart" : "Table"));
   const draw = () => {
     field.value = shown.month;
     views.forEach((button, index) => button.setAttribute("aria-pressed", String(["picture", "table"][index] === shown.view)));
@@ -35,8 +35,8 @@ export function month({ organization, name, query, signal }) {
   draw();
   return h("div", {},
     h("div", { class: "filters" },
-      h("button", { type: "button", "aria-label": "The month before", on: { click: () => step(-1) } }, "◂"), field,
-      h("button", { type: "button", "aria-label": "The month after", on: { click: () => step(1) } }, "▸"),
+      h("button", { type: "button", "aria-label": "Previous month", on: { click: () => step(-1) } }, "◂"), field,
+      h("button", { type: "button", "aria-label": "Next month", on: { click: () => step(1) } }, "▸"),
       h("div", { class: "choices", role: "group", "aria-label": "View" }, views)),
     place);
 }
@@ -52,7 +52,7 @@ function list({ organization, name, month: chosen, view, signal }) {
   if (view === "table") {
     return rows({
       label: `Intervals in ${chosen}`, pages, columns: ["Project", "From", "Until", "For"], empty: none,
-      draw: (one) => [project(one), at(one.from), at(one.until, h("span", { class: "lasts" }, "goes on")), lasting(until_(one) - parse(one.from))],
+      draw: (one) => [project(one), at(one.from), at(one.until, h("span", { class: "lasts" }, "ongoing")), lasting(until_(one) - parse(one.from))],
     });
   }
   const days = Array.from({ length: Math.round((until - from) / DAY) }, (_, day) => h("span", {}, String(day + 1)));

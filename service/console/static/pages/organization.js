@@ -26,7 +26,7 @@ export function organization({ organization: name, signal }) {
 function overview(name, answer) {
   const { accounts, projects, unbound: without, defaultAccount } = answer.body;
   if (!accounts && !projects) {
-    return empty(`Nobody has heard of ${name}.`, "It has no accounts and no projects: check its name, or wait until the first of them is reported.");
+    return empty(`Nothing is known of ${name}.`, "It has no accounts and no projects. Check its name, or wait until the first one is reported.");
   }
   return [
     h("div", { class: "figures" },
@@ -55,7 +55,7 @@ function accountCards(name, parameters, signal) {
   const pages = new Pages(path(name, "accounts"), parameters, { signal });
   const element = region(() => pages.more(), draw);
   function draw() {
-    if (!pages.items.length) return empty("There are no such accounts.", parameters.phase ? "Choose another phase." : "CreateAccount makes one.");
+    if (!pages.items.length) return empty("No accounts found.", parameters.phase ? "Choose another phase." : "CreateAccount creates one.");
     return [h("ul", { class: "cards" }, pages.items.map((one) => card(name, one))), moreOf(pages, "account", () => element.replaceChildren(...draw().filter(Boolean)))];
   }
   return element;
@@ -72,7 +72,7 @@ function unbound(name, pages) {
   if (!pages.items.length) return empty("Every project has a payer.");
   return [
     h("ul", { class: "tiles" }, pages.items.map((one) => h("li", {}, h("a", { class: "tile", href: to(name, "projects", one.project) }, one.project)))),
-    !pages.isComplete && h("p", {}, h("a", { href: to(name, "projects", { unbound: "true" }) }, "All of them")),
+    !pages.isComplete && h("p", {}, h("a", { href: to(name, "projects", { unbound: "true" }) }, "Show all")),
   ];
 }
 
@@ -91,7 +91,7 @@ export function projects({ organization: name, query, signal }) {
     content: [
       h("p", { class: "kind" }, link(name, name)),
       h("h1", { tabindex: "-1" }, "Projects"),
-      h("nav", { class: "choices", "aria-label": "Which" },
+      h("nav", { class: "choices", "aria-label": "Filter" },
         choice("All", {}), choice("Without a payer", { unbound: "true" }), choice("With a payer", { unbound: "false" }),
         ...["Active", "Inactive", "Deleted"].map((state) => choice(state, { state }))),
       list,
@@ -117,6 +117,6 @@ export function projectRows({ name, label, parameters, signal, total = null, adv
       one.payer ? payer(name, one.payer.account) : h("span", { class: "nobody" }, "nobody"),
       at(one.payer?.establishedAt),
     ],
-    empty: empty("There are no such projects.", advice),
+    empty: empty("No projects found.", advice),
   });
 }

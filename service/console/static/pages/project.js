@@ -24,7 +24,7 @@ export function project({ organization, name, query, signal }) {
       h("p", { class: "kind" }, link(organization, organization), " / ", link("projects", organization, "projects")),
       h("h1", { tabindex: "-1" }, name),
       region(load, (loaded) => all({ organization, name, query, signal, ...loaded }), { kind: "tall" }),
-      section("Commands and refusals", commandList(organization, { project: name }, signal, "No command has named this project yet, or none that is still kept.")),
+      section("Commands and refusals", commandList(organization, { project: name }, signal, "No command that is still kept names this project.")),
     ],
   };
 }
@@ -35,15 +35,15 @@ function all(page) {
   return [
     present(page),
     ...history(page),
-    section("What is planned", planned(organization, body)),
-    section("About it", facts(["State", badge(body.state)], ["Display name", body.displayName], ["Version", body.version], ["uid", body.uid && h("code", {}, body.uid)])),
+    section("Scheduled and waiting", planned(organization, body)),
+    section("Details", facts(["State", badge(body.state)], ["Display name", body.displayName], ["Version", body.version], ["uid", body.uid && h("code", {}, body.uid)])),
     knowing(answer),
   ];
 }
 
 function present({ organization, answer: { body } }) {
   if (!body.payer) {
-    const why = body.state === "Deleted" ? "It is deleted: nobody pays for it any more." : "BindProject gives it a payer; so does a default account when it becomes Active.";
+    const why = body.state === "Deleted" ? "The project is deleted: nobody pays for it any more." : "BindProject gives it a payer; so does a default account when the project becomes Active.";
     return h("div", { class: "present nobody-pays" }, h("p", { class: "present-word" }, "Paid by"), h("p", { class: "present-name" }, "nobody"), h("p", {}, why));
   }
   const since = parse(body.payer.establishedAt);
@@ -65,8 +65,8 @@ function history(page) {
   };
   draw();
   bars.addEventListener("pick", (event) => asking.ask(event.detail));
-  const paid = intervals.items.length ? [bars, asking.element, list] : empty("Nobody has ever paid for it.", "Its first binding will begin its history.");
-  return [section("Who paid when", ...[paid].flat())];
+  const paid = intervals.items.length ? [bars, asking.element, list] : empty("Nobody has ever paid for it.", "Its history begins with its first binding.");
+  return [section("Payers over time", ...[paid].flat())];
 }
 
 function shownOf(body, items) {
@@ -89,7 +89,7 @@ function intervalTable({ organization, intervals }, bars) {
     const zoom = h("button", { type: "button", class: "quiet", "aria-label": `Zoom to ${one.account} from ${inWords(from)}`, on: { click: () => bars.look(from - margin, until + margin) } }, "Zoom");
     return [payer(organization, one.account), at(one.establishedAt), at(one.endedAt, h("span", { class: "lasts" }, "still pays")), lasting(until - from), zoom];
   });
-  return table("Who paid when, the latest first", ["Account", "From", "Until", "For", "Closer"], rows);
+  return table("Payers, latest first", ["Account", "From", "Until", "For", "Zoom"], rows);
 }
 
 /** The question "who paid at …": a field, and the answer, with whether it can still change. */
@@ -98,7 +98,7 @@ function whoPaid({ organization, name, query, signal }, bars) {
   const answered = h("div", { class: "answered", role: "status" });
   const form = h("form", { class: "ask" },
     h("label", { for: "at" }, "Who paid at"), h("div", { class: "together" }, field, h("button", {}, "Ask")),
-    h("p", { id: "at-help", class: "small" }, "An instant to the microsecond, in the zone shown or with an offset; or click on the timeline."), answered);
+    h("p", { id: "at-help", class: "small" }, "Enter an instant, to the microsecond, in the zone shown or with an offset; or click the timeline."), answered);
   const askAt = async (instant) => {
     field.value = inWords(instant);
     field.setAttribute("aria-invalid", "false");
@@ -113,7 +113,7 @@ function whoPaid({ organization, name, query, signal }, bars) {
     const instant = typed(field.value);
     if (!Number.isNaN(instant)) return askAt(instant);
     field.setAttribute("aria-invalid", "true");
-    answered.replaceChildren(h("p", { class: "advice" }, "This is no instant. Write it like 2026-11-27 06:57:51.123456, or with an offset: 2026-11-27T07:57:51+01:00."));
+    answered.replaceChildren(h("p", { class: "advice" }, "Not an instant. Write it as 2026-11-27 06:57:51.123456, or with an offset: 2026-11-27T07:57:51+01:00."));
     return undefined;
   });
   const first = query.at ? parse(query.at) : NaN;
@@ -125,19 +125,19 @@ function verdict(organization, { at: asked, payer: paid, settled }, closedUntil)
   const who = paid ? payer(organization, paid.account) : h("strong", {}, "nobody");
   return [
     h("p", { class: "verdict" }, who, " paid at ", at(asked), " ", badge(settled ? "settled" : "not settled yet", settled ? "settled" : "unsettled")),
-    h("p", { class: "small" }, settled ? "This answer never changes again." : ["Late commands may still take effect there: closed until ", at(closedUntil, "nothing yet"), "."]),
+    h("p", { class: "small" }, settled ? "This answer is final." : ["Late commands may still change this answer: ", closedUntil ? ["closed until ", at(closedUntil)] : "nothing is closed yet", "."]),
     paid && h("p", { class: "small" }, "Binding ", h("code", {}, paid.bindingId), ", from ", at(paid.establishedAt), " until ", at(paid.endedAt, "now"), "."),
   ];
 }
 
 function planned(organization, { scheduled, waiting }) {
-  if (!scheduled && !waiting.length) return empty("Nothing is scheduled, and nothing waits.");
+  if (!scheduled && !waiting.length) return empty("Nothing is scheduled or waiting.");
   const command = (one) => h("a", { href: to(organization, "commands", one.commandId, { source: one.commandSource }) }, one.commandId);
   return [
-    scheduled && h("p", { class: "plan" }, badge("Scheduled"), " ", payer(organization, scheduled.account), " from ", at(scheduled.effectiveAt), ", asked for by ", command(scheduled)),
+    scheduled && h("p", { class: "plan" }, badge("Scheduled"), " ", payer(organization, scheduled.account), " from ", at(scheduled.effectiveAt), ", by command ", command(scheduled)),
     waiting.length > 0 && table("Waiting commands, in order", ["Account", "Waits until", "Command"],
       waiting.map((one) => [payer(organization, one.account), at(one.until), command(one)])),
-    waiting.length > 0 && h("p", { class: "advice" }, "They wait until the project and the account are known and the account is Ready, each at most until its instant."),
+    waiting.length > 0 && h("p", { class: "advice" }, "Each waits until the project and the account are known and the account is Ready, at most until its instant."),
   ].filter(Boolean);
 }
 

@@ -14,15 +14,15 @@ export function replays({ signal }) {
   const pages = new Pages("/v1/replays", {}, { limit: 100, signal });
   const element = region(() => pages.more(), draw);
   function draw() {
-    if (!pages.items.length) return empty("Nothing was ever replayed.", "This says everything again to one consumer:", copyable("whopays replay start my-first --dry-run"));
+    if (!pages.items.length) return empty("There are no replays yet.", "This shows what replaying everything to one consumer would do:", copyable("whopays replay start my-first --dry-run"));
     const rows = pages.items.map((one) => [link(one.name, "_", "replays", one.name), state(one.state), one.records.toLocaleString("en"), at(one.begunAt), at(one.until), h("code", {}, one.target ?? "—")]);
-    return [table("Replays, the latest first", ["Name", "State", "Records", "Begun", "Until", "Topic"], rows), moreOf(pages, "replay", () => element.replaceChildren(...draw().filter(Boolean)))];
+    return [table("Replays, latest first", ["Name", "State", "Records", "Started", "Until", "Topic"], rows), moreOf(pages, "replay", () => element.replaceChildren(...draw().filter(Boolean)))];
   }
   return {
     title: "Replays",
     content: [
       h("p", { class: "kind" }, "For operators"), h("h1", { tabindex: "-1" }, "Replays"),
-      h("p", { class: "lead" }, "What was published, said again to one consumer, byte for byte."), element,
+      h("p", { class: "lead" }, "Published events, sent to one consumer again, byte for byte."), element,
     ],
   };
 }
@@ -41,9 +41,9 @@ export function replay({ name, signal }) {
 function manifest(one) {
   const selected = Object.entries(one.selection ?? {}).map(([name, value]) => h("li", {}, `${name} `, h("code", {}, [value].flat().join(", "))));
   return [
-    facts(["State", state(one.state)], ["Records", one.records.toLocaleString("en")], ["Trouble", one.trouble],
+    facts(["State", state(one.state)], ["Records", one.records.toLocaleString("en")], ["Error", one.trouble],
       ["Selected", selected.length ? h("ul", { class: "plain" }, selected) : "everything"], ["Until", at(one.until)], ["Available from", one.availableFrom && at(one.availableFrom)],
-      ["Begun", at(one.begunAt)], ["Finished", one.finishedAt && at(one.finishedAt)], ["Topic", one.target ? h("code", {}, one.target) : "none"]),
+      ["Started", at(one.begunAt)], ["Finished", one.finishedAt && at(one.finishedAt)], ["Topic", one.target ? h("code", {}, one.target) : "none"]),
     section("Types", table("Records by type", ["Type", "Records"], Object.entries(one.types ?? {}).map(([type, records]) => [shortType(type), records.toLocaleString("en")]))),
     section("Partitions", table("Partitions", ["Partition", "Records", "First", "Last", "Digest"],
       (one.partitions ?? []).map((part) => [String(part.partition), part.records.toLocaleString("en"), h("code", {}, part.firstId ?? "—"), h("code", {}, part.lastId ?? "—"), h("code", { class: "digest", title: part.digest }, part.digest)]))),

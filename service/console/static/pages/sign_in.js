@@ -11,12 +11,12 @@ export function signIn({ why, done }) {
   const trouble = h("p", { class: "trouble", role: "alert" }, why ?? "");
   return {
     title: "Sign in",
-    content: [h("div", { class: "hero" }, h("h1", { tabindex: "-1" }, "Sign in"), h("p", { class: "lead" }, "Who pays for which project: you see what your roles reach.")), trouble, provider ? atProvider(trouble) : withToken(trouble, done)],
+    content: [h("div", { class: "hero" }, h("h1", { tabindex: "-1" }, "Sign in"), h("p", { class: "lead" }, "See who pays for the projects that your roles cover.")), trouble, provider ? atProvider(trouble) : withToken(trouble, done)],
   };
 }
 
 function atProvider(trouble) {
-  const button = h("button", { type: "button" }, `Sign in at ${provider}`);
+  const button = h("button", { type: "button" }, `Sign in with ${provider}`);
   button.addEventListener("click", async () => {
     button.disabled = true;
     await goToProvider().catch((error) => (trouble.textContent = error.message));
@@ -29,8 +29,8 @@ function withToken(trouble, done) {
   const field = h("input", { id: "token", type: "password", autocomplete: "off", spellcheck: "false", required: true });
   const form = h("form", { class: "open" },
     h("label", { for: "token" }, "Token"), h("div", { class: "together" }, field, h("button", {}, "Sign in")),
-    h("p", { class: "small" }, "It is kept in this page until you reload or leave it, and nowhere else."),
-    h("p", { class: "small" }, "Where whopays dev runs, this prints one:"), copyable(TO_TRY));
+    h("p", { class: "small" }, "The token is kept only in this page, until you reload or leave it."),
+    h("p", { class: "small" }, "If whopays dev is running, this prints one:"), copyable(TO_TRY));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     try {
