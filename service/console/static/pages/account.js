@@ -43,7 +43,7 @@ function overview(body) {
   return [
     h("div", { class: `present phase-present ${body.phase.toLowerCase()}` },
       h("p", { class: "present-word" }, "Phase"), h("p", { class: "present-name" }, body.phase), h("p", {}, PHASES[body.phase], ".")),
-    h("div", { class: "figures" }, figure(body.boundProjects, "project", "#part-projects", "projects"), figure(body.holds.length, "hold"), figure(body.missing.length, "condition missing", null, "conditions missing")),
+    h("div", { class: "figures" }, figure(body.boundProjects, "project"), figure(body.holds.length, "hold"), figure(body.missing.length, "condition missing", null, "conditions missing")),
     facts(
       ["Display name", body.displayName], ["Currency", body.currencyCode],
       ["Payment terms", terms && `${terms.netDays} days net, ${terms.invoiceFrequency.toLowerCase()}, on day ${terms.invoiceDayOfMonth}`],
