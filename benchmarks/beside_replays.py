@@ -33,7 +33,7 @@ from db.engine import create_engine
 from db.replays import KeptReplay, find_replay, stop_replay
 from schemas.replays import ReplayState, Selection
 from schemas.topics import Topic, replay_topic
-from workers.replaying.beginning import Asked, begin
+from workers.replaying.beginning import ReplayRequest, begin
 from workers.replaying.target import remove_target
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
@@ -176,7 +176,7 @@ async def _one_after_another(
 
 async def _begun(engine: AsyncEngine, settings: Settings, rate: int | None) -> str:
     name = f"beside-{uuid4().hex[:12]}"
-    await begin(engine, settings, Asked(name, Selection(), rate=rate, is_detached=True))
+    await begin(engine, settings, ReplayRequest(name, Selection(), rate=rate, is_detached=True))
     return name
 
 

@@ -13,7 +13,7 @@ from db.replays import KeptReplay
 from schemas.instants import format_instant, parse_instant
 from schemas.message_types import short_type
 from schemas.replays import selection_of
-from workers.replaying.beginning import Asked, begin
+from workers.replaying.beginning import ReplayRequest, begin
 from workers.runtime.kafka import kafka_reading_options
 from workers.runtime.settings import Settings
 
@@ -43,7 +43,7 @@ def paid(events: Iterable[Mapping[str, Any]], until: datetime) -> Paid:
 async def replay(engine: AsyncEngine, settings: Settings, until: datetime) -> tuple[KeptReplay, list[dict[str, Any]]]:
     """Replay all changes of payer before an instant; return the replay and the events that a fresh consumer reads."""
     selection = selection_of(types=["BindingChanged"], until=format_instant(until))
-    kept = await begin(engine, settings, Asked(NAME, selection, partitions=1, is_detached=True))
+    kept = await begin(engine, settings, ReplayRequest(NAME, selection, partitions=1, is_detached=True))
     consumer = AIOKafkaConsumer(
         **kafka_reading_options(settings),
         metadata_max_age_ms=1000,

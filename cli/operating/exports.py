@@ -37,7 +37,7 @@ def intervals(
     if file is None and form == "parquet":
         raise Misused("Parquet is not written to standard output: name a file with --out, or choose another --format.")
     with importing():
-        from cli.operating.intervals import Asked, export  # noqa: PLC0415 - see above
+        from cli.operating.intervals import ExportRequest, export  # noqa: PLC0415 - see above
 
-    asked = Asked(*period, organization, form, may_be_unsettled=may_be_unsettled, may_overwrite=may_overwrite)
+    asked = ExportRequest(*period, organization, form, may_be_unsettled=may_be_unsettled, may_overwrite=may_overwrite)
     export(asked, file)

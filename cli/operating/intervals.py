@@ -30,7 +30,7 @@ from workers.runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExportRequest:
     """The options of an export; the period is half-open, `[begins, ends)`."""
 
     begins: datetime
@@ -41,7 +41,7 @@ class Asked:
     may_overwrite: bool
 
 
-def export(asked: Asked, file: Path | None) -> None:
+def export(asked: ExportRequest, file: Path | None) -> None:
     """Write the intervals to a file with its manifest, or to standard output. Raises CommandFailed."""
     settings = load_settings()
     with reaching(settings):
@@ -59,7 +59,7 @@ def export(asked: Asked, file: Path | None) -> None:
     typer.echo(f"{count_of(written['intervals'], 'interval')} written to {file}.", err=not whole)
 
 
-async def _export(settings: Settings, asked: Asked, out: IO[bytes]) -> dict[str, Any]:
+async def _export(settings: Settings, asked: ExportRequest, out: IO[bytes]) -> dict[str, Any]:
     """Write the intervals, and return their manifest."""
     target = Hashed(out)
     engine = create_engine(settings.database_url, pool_size=1)

@@ -21,7 +21,7 @@ from db.replays import KeptReplay, find_replay, forget_target, go_on_with_replay
 from db.revisions import check as check_database
 from schemas.replays import NAME_RULE, BadSelection, Selection, is_replay_name, selection_of
 from schemas.replays import ReplayState as State
-from workers.replaying.beginning import Asked, begin, plan
+from workers.replaying.beginning import ReplayRequest, begin, plan
 from workers.replaying.refusal import ReplayTaken
 from workers.replaying.rehearsing import dry_run
 from workers.replaying.tally import Progress, document_of
@@ -72,7 +72,7 @@ def start(
     _insist_on_words(name, topic)
     if is_dry and detach:
         raise Misused("--dry-run writes nothing: there is nothing to --detach.")
-    asked = Asked(name, selection, topic, partitions, rate, available, detach)
+    asked = ReplayRequest(name, selection, topic, partitions, rate, available, detach)
     settings = load_settings()
 
     async def work(engine: AsyncEngine) -> KeptReplay | None:

@@ -20,7 +20,7 @@ from service.kubernetes.listing import get, list_page, list_whole, wait_for
 from service.kubernetes.negotiation import discovery_form, object_form, plain_form
 from service.kubernetes.objects import namespace
 from service.kubernetes.options import is_watched, parameters, read_options
-from service.kubernetes.paths import Discovered, Objects, Place, place_of
+from service.kubernetes.paths import Discovered, Objects, PathTarget, place_of
 from service.kubernetes.resources import BILLING_ACCOUNT_BINDINGS, Resource
 from service.kubernetes.statuses import Refusal, bad_request, internal, not_allowed, not_watched, refusal_of
 from service.kubernetes.streaming import Stream, send_stream
@@ -69,7 +69,7 @@ def refused(problem: Problem) -> Answer:
     return _answer_of(refusal_of(problem))
 
 
-async def _asked(state: State, place: Place, scope: Scope) -> _Result:
+async def _asked(state: State, place: PathTarget, scope: Scope) -> _Result:
     """Validate a request in the contract's order, and return its answer. Raises Refusal, and Problem."""
     if scope["method"] not in ("GET", "HEAD"):
         raise not_allowed()

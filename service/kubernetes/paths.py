@@ -29,12 +29,12 @@ class Objects:
     name: str | None = None
 
 
-Place = Discovered | Objects
+PathTarget = Discovered | Objects
 
 _RESOURCES = {(resource.group, resource.plural): resource for resource in RESOURCES}
 
 
-def place_of(raw_path: bytes) -> Place:
+def place_of(raw_path: bytes) -> PathTarget:
     """Return what a path stands for. Raises Refusal for an unknown one.
 
     Kubernetes' own OpenAPI documents give discovery paths a trailing slash, which clients generated from them send.
@@ -45,7 +45,7 @@ def place_of(raw_path: bytes) -> Place:
     return place
 
 
-def _place_of(parts: list[str]) -> Place:
+def _place_of(parts: list[str]) -> PathTarget:
     match parts:
         case ["version"]:
             return Discovered("/version", discovery.server_version)
@@ -66,7 +66,7 @@ def _place_of(parts: list[str]) -> Place:
     raise no_such_path()
 
 
-def _within(group: str, parts: list[str]) -> Place:
+def _within(group: str, parts: list[str]) -> PathTarget:
     base = f"/apis/{group}/{VERSION}"
     match parts:
         case []:

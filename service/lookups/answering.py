@@ -17,7 +17,7 @@ from schemas.instants import format_instant
 from service.answers import Answer
 from service.bodies import parts_of_body
 from service.lines import line, send_lines
-from service.lookups.reading import Reading
+from service.lookups.reading import LookupReader
 from service.lookups.spool import Spool
 from service.lookups.waits import AT_LEAST
 from service.problems import wrong_body
@@ -36,7 +36,7 @@ _WORTH_A_THREAD = 128 * 1024
 
 async def answer_document(asked: Asked) -> Answer:
     """Answer a document of questions."""
-    asks = Reading(asked.state.shard_of, asked.asker.asker)
+    asks = LookupReader(asked.state.shard_of, asked.asker.asker)
     with SpooledTemporaryFile(_IN_MEMORY) as body:
         async for part in parts_of_body(asked, asked.receive, LARGEST_DOCUMENT):
             body.write(part)
@@ -56,7 +56,7 @@ async def answer_document(asked: Asked) -> Answer:
 
 async def answer_lines(asked: Asked, receive: Receive, send: Send) -> None:
     """Answer lines of questions. All are read before the first is answered, so a client may send first, then read."""
-    asks = Reading(asked.state.shard_of, asked.asker.asker)
+    asks = LookupReader(asked.state.shard_of, asked.asker.asker)
     with Spool() as spool:
         await spool.fill(parts_of_body(asked, receive, LARGEST_LINES), asks)
         asks.judge()

@@ -26,7 +26,7 @@ _MOST_INSTANTS = 10_000
 _MOST_REACHES = 10_000
 
 
-class Reading:
+class LookupReader:
     """Parses questions, some at a time, and collects their violations, and those out of the asker's reach."""
 
     def __init__(self, shard_of: Callable[[str], int], asker: Asker) -> None:

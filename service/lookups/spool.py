@@ -8,7 +8,7 @@ from typing import Self
 import orjson
 
 from db.questions.lookups import Wanted
-from service.lookups.reading import Reading
+from service.lookups.reading import LookupReader
 from service.problems import Reason, Violation
 
 LONGEST_LINE = 256 * 1024
@@ -33,7 +33,7 @@ class Spool:
     ) -> None:
         self._file.close()
 
-    async def fill(self, parts: AsyncIterator[bytes], asks: Reading) -> None:
+    async def fill(self, parts: AsyncIterator[bytes], asks: LookupReader) -> None:
         """Read all lines of questions. Raises Problem, including those that `parts` raises."""
         rest = b""
         async for part in parts:
@@ -57,7 +57,7 @@ class Spool:
         for record in self._file:
             yield Wanted(*orjson.loads(record))
 
-    def _write(self, asks: Reading) -> None:
+    def _write(self, asks: LookupReader) -> None:
         wanted = asks.lines(self._lines)
         self._lines = []
         self.shards.update(wanted.shards)

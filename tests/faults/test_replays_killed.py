@@ -27,7 +27,7 @@ from tests.faults.replaying import (
 from tests.services.replaying.telling import say_much
 from tests.support.installations import Installation, Worker, installed
 from tests.support.waiting import until
-from workers.replaying.beginning import Asked, begin
+from workers.replaying.beginning import ReplayRequest, begin
 from workers.runtime.roles import ALL_ROLES, Role
 
 _IN_SHORT = (
@@ -85,7 +85,9 @@ async def _killed(installation: Installation, chosen: Callable[[str], bool]) -> 
             continue
         name = f"killed-{run}-{number}"
         selection = Selection(until=parse_instant(end))
-        await begin(installation.engine, installation.settings, Asked(name, selection, partitions=2, is_detached=True))
+        await begin(
+            installation.engine, installation.settings, ReplayRequest(name, selection, partitions=2, is_detached=True)
+        )
         if await _broken(installation, name, point) != -signal.SIGKILL:
             missed.append(point)
         await give_up_for_dead(installation, name)

@@ -38,7 +38,7 @@ def message_of(
         return Dead(record, reason, brief(fault), is_private, boundary, Trail(), organization, checked)
 
 
-def dead_letter_of(message: CommandMessage | FactMessage | Dead, fault: Exception, role: Role) -> Dead:
+def dead_letter_for(message: CommandMessage | FactMessage | Dead, fault: Exception, role: Role) -> Dead:
     """Return the dead letter for a message that raised `fault` while it was decided."""
     record, reason = message.record, DeadLetterReason.HANDLER_FAULT
     if isinstance(fault, EventTooLarge):

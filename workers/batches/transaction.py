@@ -31,7 +31,7 @@ from workers.batches.asking import Askers, Verify
 from workers.batches.closed import ClosedTime, UnknownServer
 from workers.batches.messages import (
     Reader,
-    dead_letter_of,
+    dead_letter_for,
     is_keyed_otherwise,
     message_of,
     place_of,
@@ -154,7 +154,7 @@ class Batches:
             if len(messages) == 1:
                 if isinstance(messages[0], Due):
                     return [messages[0]]
-                letter = dead_letter_of(messages[0], fault, role)
+                letter = dead_letter_for(messages[0], fault, role)
                 return await self._process(role, [letter], clock, progress, is_last=True)
             middle = len(messages) // 2
             first = await self._process(role, messages[:middle], clock, progress)

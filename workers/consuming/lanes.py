@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from schemas.records import Record
 from workers.batches.progress import Progress
 from workers.consuming.strategy import Source, Strategy
-from workers.consuming.waiting import Batch, Place, Waiting, partition_of
+from workers.consuming.waiting import Batch, QueueKey, Waiting, partition_of
 
 _LANES = 4
 _MIN_FILL_TO_START_ANOTHER = 0.25
@@ -99,7 +99,7 @@ class Lanes(Strategy):
         """
         if generation != self.generation:
             return
-        fetched: defaultdict[Place, list[Record]] = defaultdict(list)
+        fetched: defaultdict[QueueKey, list[Record]] = defaultdict(list)
         for record in records:
             partition = partition_of(record)
             # Records fetched before their partition was handed over are read again by its new owner.

@@ -18,7 +18,7 @@ _REMEMBERED = 8
 _MUCH_BYTES = 8 * 1024 * 1024
 """When more than this waits, queues are compressed."""
 
-Place = tuple[TopicPartition, str]
+QueueKey = tuple[TopicPartition, str]
 """A partition and an organization: the key of a queue."""
 
 
@@ -43,7 +43,7 @@ class Waiting:
         self._batch_records = batch_records
         self._shard_of = shard_of
         # Longest wait first, both among the shards and among the queues of each.
-        self._shards: dict[int, dict[Place, Queue]] = {}
+        self._shards: dict[int, dict[QueueKey, Queue]] = {}
         self._had_others: deque[bool] = deque(maxlen=_REMEMBERED)
         self.of_partition: Counter[TopicPartition] = Counter()
         """The number of waiting records of each partition."""
@@ -52,7 +52,7 @@ class Waiting:
         self.records = 0
         self.bytes = 0
 
-    def put(self, place: Place, records: list[Record]) -> None:
+    def put(self, place: QueueKey, records: list[Record]) -> None:
         """Append records of one partition and boundary, in order, to their queue."""
         partition, boundary = place
         queues = self._shards.setdefault(self._shard_of(boundary), {})
@@ -114,7 +114,7 @@ def partition_of(record: Record) -> TopicPartition:
 _partition = cache(TopicPartition)
 
 
-def _taken_in_turn(queues: dict[Place, Queue], room: int, most: int) -> list[Record]:
+def _taken_in_turn(queues: dict[QueueKey, Queue], room: int, most: int) -> list[Record]:
     """Take up to `room` records, at most `most` of each queue, in equal shares as far as the queues have enough.
 
     Empty queues are removed, and those that were served move behind those that were not.

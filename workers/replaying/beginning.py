@@ -31,7 +31,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReplayRequest:
     """A request for a replay; None as `target` or `partitions` means the default."""
 
     name: str
@@ -44,7 +44,7 @@ class Asked:
 
 
 async def begin(
-    engine: AsyncEngine, settings: Settings, asked: Asked, waits: Callable[[datetime], None] = lambda _: None
+    engine: AsyncEngine, settings: Settings, asked: ReplayRequest, waits: Callable[[datetime], None] = lambda _: None
 ) -> KeptReplay:
     """Return the requested replay: newly begun, to be resumed, or already done. Raises ReplayRefused.
 
@@ -78,7 +78,7 @@ async def begin(
 
 
 async def plan(
-    engine: AsyncEngine, settings: Settings, asked: Asked, waits: Callable[[datetime], None] = lambda _: None
+    engine: AsyncEngine, settings: Settings, asked: ReplayRequest, waits: Callable[[datetime], None] = lambda _: None
 ) -> KeptReplay:
     """Fix the end of a replay, and find its spans in the log. Raises ReplayRefused."""
     selection = asked.selection
@@ -117,11 +117,11 @@ def _taken(target: str, other: str) -> ReplayRefused:
     return ReplayRefused(f"{target} is another replay's topic, {other}. Name another with --topic.")
 
 
-def _target(settings: Settings, asked: Asked) -> str:
+def _target(settings: Settings, asked: ReplayRequest) -> str:
     return asked.target or settings.topic(replay_topic(asked.name))
 
 
-def _insist_on_the_same(settings: Settings, asked: Asked, known: KeptReplay) -> None:
+def _insist_on_the_same(settings: Settings, asked: ReplayRequest, known: KeptReplay) -> None:
     """Raise ReplayTaken, naming each difference, unless the known replay is the requested one."""
     differences = []
     if asked.selection != known.selection:
@@ -209,7 +209,7 @@ async def _end(connection: AsyncConnection, selection: Selection, waits: Callabl
 
 
 async def _spans(
-    connection: AsyncConnection, history: History, asked: Asked, until: datetime
+    connection: AsyncConnection, history: History, asked: ReplayRequest, until: datetime
 ) -> tuple[dict[int, tuple[int, int]], datetime | None]:
     """Return the span of each shard, and since when everything is kept, unless all of it is. Raises ReplayRefused."""
     selection = asked.selection

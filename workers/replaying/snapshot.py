@@ -13,7 +13,7 @@ from db.history import Keys
 _AT_ONCE = 4_000
 _HELD_SUBJECTS = 100_000
 _BUCKETS = 64
-Place = tuple[int, int]
+LogPosition = tuple[int, int]
 """A shard, and a position in it."""
 Alive = Callable[[], Awaitable[None]]
 """Called after each page, so that a long read keeps its lease; may raise to end the read."""
@@ -68,7 +68,7 @@ async def find_last(
     subjects are held in memory; beyond that they spill to files, by hash, and each file is read in turn.
     """
     found = {shard: LastOfSubjects(*span) for shard, span in spans.items()}
-    held: dict[bytes, Place] = {}
+    held: dict[bytes, LogPosition] = {}
     spilled: list[IO[bytes]] = []
     try:
         for shard in sorted(spans):
@@ -104,7 +104,7 @@ async def _subjects(
         position = reached
 
 
-def _spill(held: dict[bytes, Place], files: list[IO[bytes]]) -> None:
+def _spill(held: dict[bytes, LogPosition], files: list[IO[bytes]]) -> None:
     """Append the held subjects to the files of their hashes, in order, and hold none."""
     entries: list[list[bytes]] = [[] for _ in files]
     for subject, place in held.items():
@@ -114,9 +114,9 @@ def _spill(held: dict[bytes, Place], files: list[IO[bytes]]) -> None:
     held.clear()
 
 
-def _last_of(file: IO[bytes]) -> dict[bytes, Place]:
+def _last_of(file: IO[bytes]) -> dict[bytes, LogPosition]:
     file.seek(0)
-    last: dict[bytes, Place] = {}
+    last: dict[bytes, LogPosition] = {}
     while chunk := file.read(_ENTRY.size * 4096):
         last.update({subject: (shard, position) for subject, shard, position in _ENTRY.iter_unpack(chunk)})
     return last

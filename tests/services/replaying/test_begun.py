@@ -12,7 +12,7 @@ from db.shards import all_heads
 from schemas.replays import ReplayState, Selection, selection_of
 from tests.services.replaying.telling import log_of
 from tests.support.installations import Installation
-from workers.replaying.beginning import Asked, begin, plan
+from workers.replaying.beginning import ReplayRequest, begin, plan
 from workers.replaying.refusal import ReplayRefused
 from workers.replaying.working import Work
 
@@ -20,7 +20,7 @@ from workers.replaying.working import Work
 async def test_what_is_kept_is_what_was_planned(told: Installation) -> None:
     until = max(row.event["time"] for row in await log_of(told))
     selection = selection_of(organization="acme", types=["BindingChanged"], until=until)
-    asked = Asked("planned", selection, partitions=2, rate=5_000)
+    asked = ReplayRequest("planned", selection, partitions=2, rate=5_000)
     planned = await plan(told.engine, told.settings, asked)
     kept = await begin(told.engine, told.settings, asked)
     assert replace(kept, begun_at=planned.begun_at) == planned
@@ -36,11 +36,11 @@ async def test_of_two_who_ask_at_once_one_begins(told: Installation) -> None:
     topic = f"{told.prefix}at-once"
     for pair, said in (
         (
-            (Asked("at-once-1", Selection(), topic), Asked("at-once-2", Selection(), topic)),
+            (ReplayRequest("at-once-1", Selection(), topic), ReplayRequest("at-once-2", Selection(), topic)),
             "is another replay's topic, ",
         ),
         (
-            (Asked("at-once-3", Selection()), Asked("at-once-3", Selection(), f"{topic}-3")),
+            (ReplayRequest("at-once-3", Selection()), ReplayRequest("at-once-3", Selection(), f"{topic}-3")),
             "The name at-once-3 is used",
         ),
     ):
@@ -78,5 +78,5 @@ async def test_all_that_there_is_not_is_named(told: Installation) -> None:
         ),
     ):
         with pytest.raises(ReplayRefused) as refused:
-            await plan(told.engine, told.settings, Asked("nothing", selection_of(**selection)))
+            await plan(told.engine, told.settings, ReplayRequest("nothing", selection_of(**selection)))
         assert str(refused.value) == f"Nothing can match: {why}."

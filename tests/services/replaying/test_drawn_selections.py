@@ -30,7 +30,7 @@ from tests.services.replaying.reference import Logged
 from tests.services.replaying.telling import ORGANIZATIONS
 from tests.support.installations import Installation
 from workers.replaying import beginning, reading, snapshot
-from workers.replaying.beginning import Asked, plan
+from workers.replaying.beginning import ReplayRequest, plan
 from workers.replaying.reading import selected
 from workers.replaying.refusal import ReplayRefused
 from workers.runtime.archive import archive_of
@@ -193,7 +193,7 @@ async def _read(
 ) -> tuple[list[tuple[int, int]], str, str | None] | str:
     """Return the places of what a replay reads, its end, and since when all is there; or why it is refused."""
     try:
-        asked = Asked("drawn", selection_of(**said))
+        asked = ReplayRequest("drawn", selection_of(**said))
         replay = await plan(
             engine, told.settings, replace(asked, is_available_enough=True) if is_available_enough else asked
         )

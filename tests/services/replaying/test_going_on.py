@@ -16,7 +16,7 @@ from tests.services.replaying.telling import log_of, records_of
 from tests.support.installations import Installation
 from tests.support.waiting import until
 from workers.replaying import working
-from workers.replaying.beginning import Asked, begin
+from workers.replaying.beginning import ReplayRequest, begin
 from workers.replaying.refusal import ReplayFailed, ReplayTaken
 from workers.replaying.tally import Progress
 from workers.replaying.target import create_target, remove_target
@@ -63,7 +63,7 @@ async def _kept(told: Installation, name: str) -> KeptReplay:
 
 
 async def test_what_may_succeed_later_is_tried_again(told: Installation) -> None:
-    replay = await begin(told.engine, told.settings, Asked("tried-again", _ACME, partitions=2))
+    replay = await begin(told.engine, told.settings, ReplayRequest("tried-again", _ACME, partitions=2))
     hears = _once(KafkaConnectionError("away"))
     assert await _work(told, "tried-again", hears).run() is ReplayState.DONE
     wanted = reference.expected(await log_of(told), 2, until=format_instant(replay.until), organization="acme")
@@ -76,7 +76,7 @@ async def test_what_may_succeed_later_is_tried_again(told: Installation) -> None
 
 async def test_one_that_is_stopped_before_its_end_has_none(told: Installation) -> None:
     """All was read, and nothing is written yet."""
-    replay = await begin(told.engine, told.settings, Asked("stopped", _ACME, partitions=1))
+    replay = await begin(told.engine, told.settings, ReplayRequest("stopped", _ACME, partitions=1))
     stop = "UPDATE replays SET state = 'Stopped' WHERE name = 'stopped' AND state = 'Running'"
 
     heard: list[Progress] = []
@@ -91,7 +91,7 @@ async def test_one_that_is_stopped_before_its_end_has_none(told: Installation) -
 
 
 async def test_what_nobody_expected_ends_the_work(told: Installation) -> None:
-    await begin(told.engine, told.settings, Asked("unexpected", _ACME, partitions=1))
+    await begin(told.engine, told.settings, ReplayRequest("unexpected", _ACME, partitions=1))
     with pytest.raises(RuntimeError, match="a fault"):
         await _work(told, "unexpected", _once(RuntimeError("a fault"))).run()
     kept = await _kept(told, "unexpected")
@@ -99,7 +99,7 @@ async def test_what_nobody_expected_ends_the_work(told: Installation) -> None:
 
 
 async def test_one_whose_lease_another_has_taken_ends(told: Installation) -> None:
-    await begin(told.engine, told.settings, Asked("taken", _ACME, partitions=1))
+    await begin(told.engine, told.settings, ReplayRequest("taken", _ACME, partitions=1))
     taken = "UPDATE replays SET owner = 'another' WHERE name = 'taken'"
     work = _work(told, "taken", _once(KafkaConnectionError("away"), lambda: asked_meanwhile(told.engine, taken)))
     with pytest.raises(ReplayTaken, match="took the replay taken over: this one was fenced, and ends"):
@@ -109,7 +109,7 @@ async def test_one_whose_lease_another_has_taken_ends(told: Installation) -> Non
 
 
 async def test_a_topic_that_is_not_the_one_it_began_with(told: Installation) -> None:
-    asked, topic = Asked("moved", Selection(), partitions=2, rate=40), f"{told.prefix}replay.moved"
+    asked, topic = ReplayRequest("moved", Selection(), partitions=2, rate=40), f"{told.prefix}replay.moved"
 
     async def has_partitions(count: int) -> bool:
         async with administration(told.settings) as client:
@@ -140,7 +140,7 @@ async def test_a_topic_that_is_not_the_one_it_began_with(told: Installation) -> 
 async def test_a_name_that_no_topic_can_have_fails_the_replay(told: Installation) -> None:
     """Kafka takes dots for underscores where it names metrics, and refuses what would be the same."""
     await create_target(told.settings, f"{told.prefix}the.side", 1, ("bindings",))
-    asked = Asked("collides", _ACME, f"{told.prefix}the_side", 1)
+    asked = ReplayRequest("collides", _ACME, f"{told.prefix}the_side", 1)
     await begin(told.engine, told.settings, asked)
     with pytest.raises(ReplayFailed, match="the_side cannot be the name of a topic: "):
         await _work(told, "collides").run()

@@ -18,7 +18,7 @@ from tests.services.replaying.meanwhile import left_open
 from tests.services.replaying.telling import log_of
 from tests.support.installations import Installation
 from workers.replaying import lease, reading, snapshot, working
-from workers.replaying.beginning import Asked, begin, plan
+from workers.replaying.beginning import ReplayRequest, begin, plan
 from workers.replaying.rehearsing import dry_run
 from workers.replaying.role import counted_by
 from workers.replaying.tally import Progress
@@ -50,7 +50,7 @@ async def test_a_rate_goes_before_the_usual_one(
     told: Installation, rate: int | None, usual: int | None, most: int | None, said: dict[str, Any]
 ) -> None:
     name = f"rate-{rate}-{usual}".lower()
-    await begin(told.engine, told.settings, Asked(name, selection_of(**said), partitions=1, rate=rate))
+    await begin(told.engine, told.settings, ReplayRequest(name, selection_of(**said), partitions=1, rate=rate))
     heard: list[Progress] = []
 
     def hear(progress: Progress) -> None:
@@ -69,7 +69,7 @@ async def test_a_rate_goes_before_the_usual_one(
 async def test_what_is_large_goes_out_in_several_transactions(
     told: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replay = await begin(told.engine, told.settings, Asked("large", selection_of(**_FEW), partitions=1))
+    replay = await begin(told.engine, told.settings, ReplayRequest("large", selection_of(**_FEW), partitions=1))
     (rows,) = reference.expected(await log_of(told), 1, until=format_instant(replay.until), **_FEW)
     monkeypatch.setattr(working, "_TRANSACTION_BYTES", len(rows[0].value) + len(rows[1].value))
     heard: list[Progress] = []
@@ -84,13 +84,13 @@ async def test_a_dry_run_tells_how_far_it_is(told: Installation) -> None:
         heard.append(progress)
         assert not left_open(told.engine, _READS_THE_LOG)
 
-    planned = await plan(told.engine, told.settings, Asked("dry", Selection()))
+    planned = await plan(told.engine, told.settings, ReplayRequest("dry", Selection()))
     manifest = await dry_run(told.engine, told.settings, planned, hear)
     assert heard[-1] == Progress(manifest.records, planned.to_look_at, planned.to_look_at)
 
 
 async def test_each_event_is_counted_once_also_of_a_replay_that_goes_on(told: Installation) -> None:
-    await begin(told.engine, told.settings, Asked("counted", Selection(), partitions=1, rate=40))
+    await begin(told.engine, told.settings, ReplayRequest("counted", Selection(), partitions=1, rate=40))
     metrics = Metrics()
 
     def counted() -> float:
@@ -144,7 +144,7 @@ async def test_a_lease_is_renewed_while_nothing_is_found(
 
     for read in ("subjects_after", "rows_after"):
         monkeypatch.setattr(History, read, watched(getattr(History, read)))
-    await begin(told.engine, told.settings, Asked(name, selection, partitions=1))
+    await begin(told.engine, told.settings, ReplayRequest(name, selection, partitions=1))
     heard: list[Progress] = []
     assert await Work(told.engine, told.settings, name, asyncio.Event(), heard.append).run() is ReplayState.DONE
     assert len(renewed) > 10
@@ -164,7 +164,7 @@ async def test_a_process_that_is_to_end_searches_no_further(
         return await subjects_after(*given)
 
     monkeypatch.setattr(History, "subjects_after", stop)
-    await begin(told.engine, told.settings, Asked("ended", Selection(latest=True), partitions=1))
+    await begin(told.engine, told.settings, ReplayRequest("ended", Selection(latest=True), partitions=1))
     assert await Work(told.engine, told.settings, "ended", stopping).run() is ReplayState.RUNNING
     assert pages == 1
 

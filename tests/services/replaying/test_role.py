@@ -16,7 +16,7 @@ from tests.services.replaying.copying import copied
 from tests.support.installations import Installation
 from tests.support.waiting import patience, until
 from workers.replaying import lease, role
-from workers.replaying.beginning import Asked, begin
+from workers.replaying.beginning import ReplayRequest, begin
 from workers.replaying.role import Replays
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
@@ -33,7 +33,7 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def _begin(told: Installation, engine: AsyncEngine, *names: str, rate: int | None = None) -> None:
     for name in names:
-        asked = Asked(name, _SELECTION, partitions=1, rate=rate, is_available_enough=True, is_detached=True)
+        asked = ReplayRequest(name, _SELECTION, partitions=1, rate=rate, is_available_enough=True, is_detached=True)
         await begin(engine, told.settings, asked)
 
 

@@ -9,7 +9,7 @@ from db.replays import clock
 from schemas.replays import Selection
 from tests.services.replaying.meanwhile import left_open
 from workers.replaying import beginning
-from workers.replaying.beginning import Asked, plan
+from workers.replaying.beginning import ReplayRequest, plan
 from workers.replaying.refusal import ReplayRefused
 from workers.runtime.settings import Settings
 
@@ -25,9 +25,9 @@ async def test_whoever_waits_is_told_once_until_when(engine: AsyncEngine, monkey
     async with engine.connect() as connection:
         until = await clock(connection) + timedelta(seconds=0.3)
         with pytest.raises(ReplayRefused, match="yet, only up to an unknown instant"):
-            await plan(engine, Settings(), Asked("waits", Selection(until=until)), waits)
+            await plan(engine, Settings(), ReplayRequest("waits", Selection(until=until)), waits)
         assert await clock(connection) > until, "its patience begins at an end that is ahead"
     assert told == [(until, 0)]
     with pytest.raises(ReplayRefused, match="The log is not closed up to now yet"):
-        await plan(engine, Settings(), Asked("waits", Selection()), waits)
+        await plan(engine, Settings(), ReplayRequest("waits", Selection()), waits)
     assert len(told) == 1

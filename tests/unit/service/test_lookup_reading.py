@@ -7,15 +7,15 @@ import pytest
 
 from schemas.askers import Asker, Grant, Kind, Names, Role
 from service.lookups import reading as module
-from service.lookups.reading import KEPT_FAULTS, MOST_QUESTIONS, Reading
+from service.lookups.reading import KEPT_FAULTS, MOST_QUESTIONS, LookupReader
 from service.problems import Problem
 
 _GOOD = {"organization": "acme", "project": "web"}
 _AT = "2026-11-27T08:00:00.1234567+01:00"
 
 
-def _reading() -> Reading:
-    return Reading(len, Asker("alice"))
+def _reading() -> LookupReader:
+    return LookupReader(len, Asker("alice"))
 
 
 def _refused(raw: bytes) -> tuple[str, list[tuple[str, str]]]:
@@ -149,7 +149,7 @@ _NARROW = Asker(
 
 
 def test_what_is_out_of_reach_is_refused_whatever_is_wrong_with_others() -> None:
-    reading = Reading(len, _NARROW)
+    reading = LookupReader(len, _NARROW)
     asked = [_GOOD, _GOOD | {"project": "x"}, {"organization": "b", "project": "x"}, {}, _GOOD | {"organization": "c"}]
     with pytest.raises(Problem, match="Forbidden") as refused:
         reading.document(orjson.dumps({"questions": asked}))
@@ -161,22 +161,22 @@ def test_what_is_out_of_reach_is_refused_whatever_is_wrong_with_others() -> None
 def test_an_organization_is_judged_whatever_its_project_is_called(rest: dict[str, object]) -> None:
     asked = [{"organization": name} | rest for name in ("acme", "b", "c")]
     with pytest.raises(Problem, match="Forbidden") as refused:
-        Reading(len, _NARROW).document(orjson.dumps({"questions": asked}))
+        LookupReader(len, _NARROW).document(orjson.dumps({"questions": asked}))
     assert [one.field for one in refused.value.violations] == ["/questions/2/organization"]
-    reading = Reading(len, _NARROW)
+    reading = LookupReader(len, _NARROW)
     reading.lines(list(map(orjson.dumps, asked)))
     assert [one.field for one in reading.forbidden] == ["/2/organization"]
 
 
 def test_what_is_within_reach_is_not_refused() -> None:
     for asker in (_NARROW, Asker("alice")):
-        reading = Reading(len, asker)
+        reading = LookupReader(len, asker)
         assert reading.lines([orjson.dumps(_GOOD)] * 2).projects == ["web", "web"]
         reading.judge()
 
 
 def test_of_what_is_out_of_reach_all_is_counted_and_some_kept() -> None:
-    reading = Reading(len, _NARROW)
+    reading = LookupReader(len, _NARROW)
     reading.lines([orjson.dumps(_GOOD | {"project": "x"})] * (KEPT_FAULTS + 1))
     assert (reading.forbidden_count, len(reading.forbidden)) == (KEPT_FAULTS + 1, KEPT_FAULTS)
     with pytest.raises(Problem, match="Forbidden") as refused:
@@ -187,7 +187,7 @@ def test_of_what_is_out_of_reach_all_is_counted_and_some_kept() -> None:
 def test_what_is_remembered_of_many_organizations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_REACHES", 2)
     monkeypatch.setattr(module, "_MOST_INSTANTS", 2)
-    reading = Reading(len, _NARROW)
+    reading = LookupReader(len, _NARROW)
     for number in range(5):
         reading.lines([orjson.dumps({"organization": f"o{number}", "project": "x"})])
         reading.lines([orjson.dumps(_GOOD | {"at": f"2026-01-0{number + 1}T00:00:00Z"})])

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.askers import Asker, Grant, Role
 from service.lookups import spool as module
-from service.lookups.reading import Reading
+from service.lookups.reading import LookupReader
 from service.lookups.spool import Spool
 
 _ACME = orjson.dumps({"organization": "acme", "project": "web"})
@@ -19,11 +19,11 @@ async def _parts(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-def _reading() -> Reading:
-    return Reading(len, Asker("alice"))
+def _reading() -> LookupReader:
+    return LookupReader(len, Asker("alice"))
 
 
-async def _kept(*parts: bytes, reading: Reading | None = None) -> tuple[list[list[str]], set[int], list[str]]:
+async def _kept(*parts: bytes, reading: LookupReader | None = None) -> tuple[list[list[str]], set[int], list[str]]:
     """Return the projects that are kept together, the shards that are asked, and what is wrong."""
     asks = reading or _reading()
     with Spool() as spool:
@@ -60,7 +60,7 @@ async def test_a_line_that_is_too_long_ends_it() -> None:
 
 
 async def test_what_comes_before_a_line_that_is_too_long_is_judged_all_the_same() -> None:
-    narrow = Reading(len, Asker("alice", grants=(Grant("acme", Role.VIEWER),)))
+    narrow = LookupReader(len, Asker("alice", grants=(Grant("acme", Role.VIEWER),)))
     _, _, faults = await _kept(b"\n".join((_B, b"", b" " * len(_B) + b" ")), reading=narrow)
     assert (faults, [one.field for one in narrow.forbidden]) == (["/1", "/2"], ["/0/organization"])
 
@@ -68,6 +68,6 @@ async def test_what_comes_before_a_line_that_is_too_long_is_judged_all_the_same(
 async def test_where_one_is_wrong_nothing_more_is_kept() -> None:
     kept, _, faults = await _kept(b"\n".join((_ACME, _ACME, b"")), b"\n".join((_ACME, b"{}", b"")), _ACME)
     assert (kept, faults) == ([["web", "web"]], ["/3/organization", "/3/project"])
-    narrow = Reading(len, Asker("alice", grants=(Grant("acme", Role.VIEWER),)))
+    narrow = LookupReader(len, Asker("alice", grants=(Grant("acme", Role.VIEWER),)))
     kept, _, faults = await _kept(b"\n".join((_ACME, _B, b"")), reading=narrow)
     assert (kept, faults, narrow.forbidden_count) == ([], [], 1)

@@ -9,7 +9,7 @@ from db.log import largest_event_bytes
 from schemas.replays import Selection, selection_of
 from schemas.topics import MOST_PARTITIONS, TOPIC_PLANS, Topic
 from tests.unit.workers.test_tally import _REPLAY
-from workers.replaying.beginning import DEFAULT_PARTITIONS, Asked, _insist_on_the_same
+from workers.replaying.beginning import DEFAULT_PARTITIONS, ReplayRequest, _insist_on_the_same
 from workers.replaying.refusal import ReplayRefused, ReplayTaken
 from workers.replaying.target import refuse_unfit
 from workers.runtime.settings import Settings
@@ -17,7 +17,7 @@ from workers.topics.cluster import FoundTopic
 
 _SETTINGS = Settings(topic_prefix="t.")
 _KNOWN = replace(_REPLAY, target="t.replay.again", partitions=DEFAULT_PARTITIONS)
-_ASKED = Asked("again", Selection())
+_ASKED = ReplayRequest("again", Selection())
 _ACME = selection_of(organization="acme")
 
 

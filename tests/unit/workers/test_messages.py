@@ -18,7 +18,7 @@ from schemas.policy import OperatorPolicy
 from schemas.records import REDRIVE_HEADER, DeadLetterReason, Record
 from tests.unit.schemas.building import BIND, MAX_VALUE_BYTES, PROJECT, command, fact, structured
 from workers.batches.messages import (
-    dead_letter_of,
+    dead_letter_for,
     is_keyed_otherwise,
     message_of,
     place_of,
@@ -77,9 +77,9 @@ _DEAD = Dead(_COMMAND, DeadLetterReason.UNDECODABLE, "why", True, _HERE, organiz
 
 def test_the_dead_letter_of_a_fault() -> None:
     fault = LookupError("a bug")
-    of_command = dead_letter_of(command(_COMMAND, checked=_CHECKED), fault, Role.ADMIN_COMMANDS)
-    of_fact = dead_letter_of(fact(_FACT, ProjectChanged), fault, Role.PROJECTS)
-    of_dead = dead_letter_of(_DEAD, fault, Role.ADMIN_COMMANDS)
+    of_command = dead_letter_for(command(_COMMAND, checked=_CHECKED), fault, Role.ADMIN_COMMANDS)
+    of_fact = dead_letter_for(fact(_FACT, ProjectChanged), fault, Role.PROJECTS)
+    of_dead = dead_letter_for(_DEAD, fault, Role.ADMIN_COMMANDS)
     for letter in (of_command, of_fact, of_dead):
         assert (letter.reason, letter.detail) == (DeadLetterReason.HANDLER_FAULT, "LookupError")
         assert letter.record.key == b"acme"
@@ -94,7 +94,7 @@ def test_the_dead_letter_of_a_fault() -> None:
 def test_what_is_too_large_to_be_told_of_keeps_neither_key_nor_headers(before: Any, after: Any) -> None:
     read = command(_COMMAND)
     read = replace(read, record=replace(read.record, headers=before))
-    letter = dead_letter_of(read, EventTooLarge("too large"), Role.ADMIN_COMMANDS)
+    letter = dead_letter_for(read, EventTooLarge("too large"), Role.ADMIN_COMMANDS)
     assert (letter.reason, letter.record.key, letter.record.headers) == (DeadLetterReason.TOO_LARGE, None, after)
     assert (letter.record.value, letter.organization) == (_COMMAND.value, "acme")
 
