@@ -10,9 +10,6 @@ from domain.state import Account, Balance
 _ACCOUNTS = Mapped(Account, [one.name for one in fields(Account) if one.name != "balance"])
 _BALANCES = {"outstanding": "outstanding", "outstanding_currency_code": "currency_code", "outstanding_as_of": "as_of"}
 
-ACCOUNT_COLUMNS = ", ".join((_ACCOUNTS.columns, *_BALANCES))
-"""The select list of accounts."""
-
 
 def account_row(account: Account) -> dict[str, Any]:
     """Return an account as a row, with its balance in separate columns."""

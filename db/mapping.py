@@ -28,11 +28,6 @@ class Mapped(Generic[R]):
             if isinstance(hints[name], type) and issubclass(hints[name], StrEnum)
         }
 
-    @property
-    def columns(self) -> str:
-        """A select list; JSON comes as text, for the models to read strictly."""
-        return ", ".join(f"CAST({name} AS text) AS {name}" if name in self._json else name for name in self._names)
-
     def row(self, record: R, **more: Any) -> dict[str, Any]:
         """Return a record as a row; `more` gives the columns that are not plain fields."""
         row = {name: getattr(record, name) for name in self._names} | more
