@@ -80,7 +80,7 @@ async def test_describe_and_explain(kubectl: Kubectl) -> None:
     assert "How often invoices are issued." in explained
     recursive = await kubectl("explain", "bab", "--recursive")
     assert "currentAccount\t<string>" in recursive
-    assert "Who pays for it" in await kubectl("explain", "projects.resources.milo.io.status")
+    assert "Who pays for the project" in await kubectl("explain", "projects.resources.milo.io.status")
 
 
 async def test_what_is_refused(kubectl: Kubectl) -> None:
