@@ -102,6 +102,7 @@ async def test_an_account_says_what_it_lacks_and_what_holds_it(look: Looking) ->
     await expect(holds.first).to_have_text(re.compile("PaymentFailure three invoices are unpaid.*ivy.*ada.*all three"))
     await expect(holds).to_have_count(2)
     await expect(_part(page, "Needed to be Ready")).to_contain_text("NoHolds")
+    await expect(page.locator(".figure")).to_have_text(["0projects", "2holds", "1condition missing"])
     await expect(_part(page, "Closure")).to_contain_text("ChargesOutstanding")
 
     await look.go(page, "acme/accounts/startup")

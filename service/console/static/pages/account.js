@@ -43,7 +43,7 @@ function overview(body) {
   return [
     h("div", { class: `present phase-present ${body.phase.toLowerCase()}` },
       h("p", { class: "present-word" }, "Phase"), h("p", { class: "present-name" }, body.phase), h("p", {}, PHASES[body.phase], ".")),
-    h("div", { class: "figures" }, figure(body.boundProjects, "project"), figure(body.holds.length, "hold"), figure(body.missing.length, "condition missing", null, "conditions missing")),
+    h("div", { class: "figures" }, figure(body.boundProjects, "project"), figure(body.holds.length, "hold"), figure(lackingOf(body).length, "condition missing", null, "conditions missing")),
     facts(
       ["Display name", body.displayName], ["Currency", body.currencyCode],
       ["Payment terms", terms && `${terms.netDays} days net, ${terms.invoiceFrequency.toLowerCase()}, on day ${terms.invoiceDayOfMonth}`],
@@ -74,9 +74,14 @@ function phases(organization, name, signal) {
   return element;
 }
 
+/** The conditions that keep the account from being Ready. */
+function lackingOf(body) {
+  return body.missing.filter((one) => one.type !== "Ready");
+}
+
 function missing(body) {
   if (body.phase === "Archived") return empty("It is closed for good.");
-  const lacking = body.missing.filter((one) => one.type !== "Ready");
+  const lacking = lackingOf(body);
   if (!lacking.length) return empty("Nothing is missing: it takes new bindings.");
   return h("ul", { class: "steps" }, lacking.map((one) => h("li", {},
     h("p", {}, h("strong", {}, one.type), " ", h("span", { class: "reason" }, one.reason), " ", one.message),
