@@ -1,6 +1,5 @@
 """What a list or a watch may be asked with, what goes together, and what is selected."""
 
-import time
 from typing import Any
 
 import pytest
@@ -262,13 +261,13 @@ def test_label_selectors_that_are_none(selector: str) -> None:
         _selected(labels=selector)
 
 
-def test_a_selector_that_may_be_read_in_many_ways_is_read_in_no_time() -> None:
-    began = time.process_time()
-    for blanks in (",  ", " , ", ",\t\t"):
-        with pytest.raises(Refusal):
-            _selected(labels=f"tier in ({blanks * 14}")
-        assert _selected(labels=f"tier in ({blanks * 14})").is_empty
-    assert time.process_time() - began < 1
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("blanks", (",  ", " , ", ",\t\t"))
+def test_a_selector_with_many_blanks_is_not_read_in_every_possible_way(blanks: str) -> None:
+    """If it were, the time would triple with each comma, and the test would never end."""
+    with pytest.raises(Refusal):
+        _selected(labels=f"tier in ({blanks * 100}")
+    assert _selected(labels=f"tier in ({blanks * 100})").is_empty
 
 
 def test_of_bindings_the_active_ones_are_selected() -> None:
