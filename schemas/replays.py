@@ -291,7 +291,7 @@ def render_marker(marker: ReplayCompleted, source: str, time: Any) -> bytes:
 def read_manifest(document: Any) -> Manifest:
     """Parse a manifest. Raise ValueError if it is not one."""
     try:
-        # Not by orjson, which cannot write any integer.
+        # orjson refuses integers beyond 64 bits.
         return _MANIFEST.validate_json(json.dumps(document))
     except ValidationError as error:
         raise ValueError("it is no manifest of a replay") from error

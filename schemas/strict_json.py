@@ -163,10 +163,10 @@ def _integer(digits: str) -> int | LongInteger:
 def _fraction(digits: str) -> float:
     number = float(digits)
     try:
-        is_whole = Decimal(repr(number)) == Decimal(digits)
+        is_exact = Decimal(repr(number)) == Decimal(digits)
     except ArithmeticError:  # an exponent beyond all others
-        is_whole = False
-    return number if is_whole else LongNumber(digits)
+        is_exact = False
+    return number if is_exact else LongNumber(digits)
 
 
 _DECODER = json.JSONDecoder(

@@ -84,7 +84,7 @@ MOST_PARTITIONS = 2_000
 """How many partitions the topic of a replay can have: the progress of all must fit into one record."""
 
 MOST_REPLAYED_A_SECOND = 2**31 - 1
-"""How many events a second can be said to be the most of a replay: what the table of replays can hold."""
+"""The highest rate limit of a replay, in events a second: the largest value of its column."""
 
 
 def replay_topic(name: str) -> str:

@@ -36,16 +36,16 @@ async def _accounts(asked: Asked) -> Answer:
 async def _account(asked: Asked) -> Answer:
     async with snapshot(asked.state, asked.organization) as (connection, found):
         try:
-            document = await _told(asked, connection, _keys(asked))
+            document = await _document(asked, connection, _keys(asked))
         except UnknownKey:
-            # Sealed with a key that the server does not have, as where it has none.
-            document = await _told(asked, connection, None)
+            # The server lacks the contact's key: answer as if it had none.
+            document = await _document(asked, connection, None)
         if document is None:
             raise Problem("AccountNotFound", NOT_FOUND)
     return answer(document, found)
 
 
-async def _told(asked: Asked, connection: Any, keys: KeyEncryption | None) -> dict[str, Any] | None:
+async def _document(asked: Asked, connection: Any, keys: KeyEncryption | None) -> dict[str, Any] | None:
     return await account(
         connection,
         asked.organization,

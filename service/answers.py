@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from starlette.types import Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from schemas.instants import format_instant
 from service.problems import MEDIA, Problem
@@ -135,3 +135,9 @@ def _gzip(body: bytes) -> bytes:
 
 _ZERO_WEIGHT = re.compile(r"(?:^|;)q=0(?:\.0{0,3})?(?:;|$)")
 _TAG = re.compile(rb'"[^"]*"')
+
+
+async def until_disconnected(receive: Receive) -> None:
+    """Wait until the client disconnects."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -108,7 +108,7 @@ def make_app(
 
 
 class _OtherOrigins(CORSMiddleware):
-    """Lets pages of other origins ask; what asks for them in vain is answered as any other request."""
+    """Allows requests from other origins; a refused preflight is answered like any other OPTIONS request."""
 
     def preflight_response(self, request_headers: Headers) -> ASGIApp:  # type: ignore[override]  # it is only called
         answer = super().preflight_response(request_headers)

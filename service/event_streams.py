@@ -14,7 +14,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from db.following import FollowedEvent
-from service.answers import OF_QUESTIONS, headers_of_snapshot
+from service.answers import OF_QUESTIONS, headers_of_snapshot, until_disconnected
 from service.asker import seconds_left
 from service.questions import Asked
 from service.snapshots import Snapshot
@@ -43,7 +43,7 @@ class EventStream:
         await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
         following = state.tails.following(self.asked.organization, found.shard, self.position, found.position)
         async with following as follower:
-            leaving = asyncio.create_task(_until_disconnected(receive, follower))
+            leaving = asyncio.create_task(_wake_when_disconnected(receive, follower))
             try:
                 with suppress(EventsGone):
                     await self._send_events(follower, leaving, send)
@@ -93,8 +93,7 @@ class EventStream:
         ]
 
 
-async def _until_disconnected(receive: Receive, follower: Follower) -> None:
+async def _wake_when_disconnected(receive: Receive, follower: Follower) -> None:
     """Wait until the client disconnects, then wake the follower."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await until_disconnected(receive)
     follower.wake()

@@ -13,7 +13,7 @@ import structlog
 from starlette.types import Receive, Send
 
 from db.errors import is_transient
-from service.answers import OF_QUESTIONS, headers_of_snapshot
+from service.answers import OF_QUESTIONS, headers_of_snapshot, until_disconnected
 from service.asker import seconds_left, unauthenticated
 from service.problems import Problem, unavailable
 from service.questions import Asked
@@ -40,7 +40,7 @@ async def send_lines(
     if asked.scope["method"] == "HEAD":
         await send({"type": "http.response.body", "body": b""})
         return
-    leaving = asyncio.create_task(_until_disconnected(receive))
+    leaving = asyncio.create_task(until_disconnected(receive))
     last = b""
     try:
         async with asyncio.timeout(min(_LONGEST_SECONDS, seconds_left(asked.asker))), aclosing(chunks):
@@ -66,12 +66,6 @@ def line(document: dict[str, Any]) -> bytes:
 def problem_line(problem: Problem) -> bytes:
     """Return the last line of an incomplete answer."""
     return line({"problem": problem.document()})
-
-
-async def _until_disconnected(receive: Receive) -> None:
-    """Wait until the client disconnects."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _problem(error: Exception, asked: Asked) -> Problem:

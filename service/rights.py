@@ -55,7 +55,7 @@ def is_near(asked: Asked) -> bool:
         return False
     address = ip_address(client[0].partition("%")[0])
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        # So a server that listens on `::` sees whoever comes by IPv4.
+        # The form in which a server that listens on `::` sees IPv4 clients.
         address = address.ipv4_mapped
     if not address.is_loopback:
         return False

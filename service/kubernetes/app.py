@@ -65,7 +65,7 @@ def application(state: State) -> ASGIApp:
 
 
 def refused(problem: Problem) -> Answer:
-    """Return the answer to what was refused before the application was asked."""
+    """Return the answer to a request that was refused before it reached the application."""
     return _answer_of(refusal_of(problem))
 
 

@@ -80,7 +80,7 @@ def changed_accounts(organization: str, position: int, value: bytes, known: Acco
         before = _shown(organization, name, position, known)
         if event["type"] == _ACCOUNT_CHANGED:
             if before is not None and name in known.guessed:
-                # What has changed is not known: it is not taken for the same.
+                # The archived state may differ from the guessed one, so never report the account as unchanged.
                 before = at_position(before, position - 1)
             known.guessed.discard(name)
             known.states[name] = event["data"]

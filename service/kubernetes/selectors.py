@@ -16,7 +16,7 @@ _UNESCAPED = re.compile(r"(?:[^\\,=]|\\[\\,=])*", re.DOTALL)
 
 _WORD = r"[^\s=!(),<>]+"
 _VALUE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
-# A value may be empty: blanks on both sides of it are given back to nobody, or the ways to read them would double.
+# A value may be empty, so blanks are matched possessively: backtracking over them would take exponential time.
 _LABEL_TERM = re.compile(
     rf"""\s*(?:
         (?P<absent>!)\s*(?P<absent_key>{_WORD})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
-from service.answers import OF_QUESTIONS
+from service.answers import OF_QUESTIONS, until_disconnected
 from service.kubernetes.negotiation import JSON
 
 
@@ -35,7 +35,7 @@ async def send_stream(
 async def _send_until(pieces: AsyncGenerator[bytes, None], receive: Receive, send: Send, ending: asyncio.Event) -> None:
     tasks = [
         asyncio.create_task(_send_all(pieces, send)),
-        asyncio.create_task(_until_disconnected(receive)),
+        asyncio.create_task(until_disconnected(receive)),
         asyncio.create_task(_until_set(ending)),
     ]
     try:
@@ -53,11 +53,6 @@ async def _send_until(pieces: AsyncGenerator[bytes, None], receive: Receive, sen
 async def _send_all(pieces: AsyncGenerator[bytes, None], send: Send) -> None:
     async for piece in pieces:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
-
-
-async def _until_disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _until_set(event: asyncio.Event) -> None:

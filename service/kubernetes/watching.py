@@ -169,7 +169,7 @@ class Watch:
         ]
 
     async def _state_of(self, connection: Any, name: str, earlier: EarlierAccount) -> Mapping[str, Any]:
-        """Return the state of an account that was told before what is kept: that of now, if it was not told since."""
+        """Return the state of an account whose event is archived: that of the next event, or the current one."""
         if earlier.later is not None:
             return {**state_told(earlier.later), "phase": earlier.phase}
         (shown,) = await accounts_page(connection, self._organization, FIRST, 1, account=name)

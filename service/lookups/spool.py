@@ -40,7 +40,7 @@ class Spool:
             *lines, rest = (rest + part).split(b"\n")
             self._lines += lines
             if len(rest) > LONGEST_LINE:
-                # What is wrong with the lines before, or out of reach, is told as ever.
+                # First judge the lines before it, so that their faults are reported as well.
                 self._write(asks)
                 message = f"A line has at most {LONGEST_LINE} bytes."
                 asks.keep((Violation(Reason.OUT_OF_RANGE, message, f"/{asks.count}"),))

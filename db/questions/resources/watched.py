@@ -40,11 +40,11 @@ async def accounts_at(
     """Return existing accounts as they were at a position."""
     values = {"organization": organization, "position": position}
     rows = await fetch(connection, _ACCOUNTS_AT, **values, accounts=list(accounts))
-    untold = [row["account"] for row in rows if row["value"] is None]
-    archived = await fetch(connection, ARCHIVED_AT, **values, accounts=untold) if untold else []
-    told_elsewhere = {row["account"]: (row["phase"], row["later"]) for row in archived}
+    missing = [row["account"] for row in rows if row["value"] is None]
+    archived = await fetch(connection, ARCHIVED_AT, **values, accounts=missing) if missing else []
+    of_archived = {row["account"]: (row["phase"], row["later"]) for row in archived}
     return {
-        row["account"]: EarlierAccount(row["value"], row["created_at"], *told_elsewhere.get(row["account"], ()))
+        row["account"]: EarlierAccount(row["value"], row["created_at"], *of_archived.get(row["account"], ()))
         for row in rows
     }
 
@@ -80,8 +80,8 @@ _IS_KEPT = Statement(
     FROM shards WHERE shard = :shard
     """
 )
-# Not one that tells of a phase alone; its attributes come first, and no text ahead of them is a sender's.
-_TELLS_STATE = """
+# Not AccountPhaseChanged. Attributes come first, so no text of a sender can precede the type.
+_HAS_STATE = """
     boundary = CAST(:organization AS text) AND topic = 'accounts'
         AND key = convert_to(CAST(:organization AS text) || '/' || named.account, 'UTF8')
         AND value LIKE CAST('{"specversion":"1.0",%,"type":"io.milo.billing.AccountChanged.v1",%' AS bytea)
@@ -93,7 +93,7 @@ _ACCOUNTS_AT = Statement(
     JOIN account_phases AS first
         ON first.organization = :organization AND first.account = named.account AND first.number = 1
     LEFT JOIN LATERAL (
-        SELECT value FROM log WHERE {_TELLS_STATE} AND position <= :position
+        SELECT value FROM log WHERE {_HAS_STATE} AND position <= :position
         ORDER BY position DESC LIMIT 1
     ) AS earlier ON true
     """
@@ -110,13 +110,13 @@ ARCHIVED_AT = Statement(
         ORDER BY organization, account, number DESC LIMIT 1
     ) AS entered
     LEFT JOIN LATERAL (
-        SELECT value FROM log WHERE {_TELLS_STATE} AND position > :position
+        SELECT value FROM log WHERE {_HAS_STATE} AND position > :position
         ORDER BY position LIMIT 1
     ) AS later ON true
     WHERE NOT EXISTS (SELECT FROM log WHERE log.shard = first.shard AND log.position = first.position)
     """
 )
-"""Of accounts whose state at a position no event in the table tells: those that were created by archived events."""
+"""Accounts whose state at a position is in no event of the table, because they were created by archived events."""
 _KINDS = Statement(
     """
     SELECT payment_profile, kind FROM payment_profiles
