@@ -61,12 +61,12 @@ async def load(
     keys: KeyEncryption,
     memory: Memory,
     *,
-    now: datetime | None = None,
+    now: datetime,
     ask_for_claims: bool = True,
 ) -> Loaded:
     """Load what a batch needs and memory does not have; the shards of its organizations must be locked.
 
-    What has fallen due for its accounts by `now` is loaded too, since it is done first; without `now`, nothing has.
+    Whatever has fallen due for its accounts by `now` is loaded too, because it is processed first.
 
     Without `ask_for_claims`, all ids except those in `needs.asked_again` are assumed to be unclaimed: if one is
     claimed, `store_claims` or an earlier statement fails.
@@ -92,8 +92,8 @@ async def load(
     book.look_up(payment_profiles=whole.payment_profiles)
     known, unknown = memory.payment_profiles.recall(whole.payment_profiles)
     book.load([*known, *map(profile_of, await _rows(connection, _PROFILES, unknown))])
-    expired = set() if now is None else book.expired(now) - needs.reported_profiles
-    if expired:
+    if expired := book.expired(now) - needs.reported_profiles:
+        # Their accounts and what waits for these are needed as well.
         needs = replace(needs, reported_profiles=needs.reported_profiles | expired)
         return await load(connection, needs, keys, memory, now=now, ask_for_claims=ask_for_claims)
     book.load(RetiredUid(**row) for row in await _rows(connection, _RETIRED_UIDS, needs.uids))

@@ -1,5 +1,6 @@
 """Storing changes and loading them again, each in a transaction of its own."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -15,16 +16,18 @@ from domain.state import Account, Change
 from tests.services.db.records_of_each_kind import NEEDS
 
 KEYS = LocalKeys({"first": b"k" * 32}, "first")
+NOTHING_IS_DUE = datetime(1970, 1, 1, tzinfo=UTC)
+"""An instant by which nothing has fallen due."""
 
 
 async def kept(engine: AsyncEngine, *changes: Change, needs: Needs = NEEDS) -> Loaded:
     """Store changes on top of what is there, commit, and load in another transaction."""
     async with engine.begin() as connection:
-        book = (await load(connection, needs, KEYS, Memory(0, len))).book
+        book = (await load(connection, needs, KEYS, Memory(0, len), now=NOTHING_IS_DUE)).book
         book.apply(changes)
         await store(connection, book, KEYS)
     async with engine.begin() as connection:
-        return await load(connection, needs, KEYS, Memory(0, len))
+        return await load(connection, needs, KEYS, Memory(0, len), now=NOTHING_IS_DUE)
 
 
 async def rows_of(engine: AsyncEngine, statement: str) -> list[Any]:

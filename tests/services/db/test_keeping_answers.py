@@ -16,7 +16,7 @@ from domain.needs import Needs
 from schemas.records import DeadLetterReason, Record
 from schemas.results import CommandCompleted, Outcome
 from tests.services.db.records_of_each_kind import LATER, NOW
-from tests.services.db.storing import KEYS, rows_of
+from tests.services.db.storing import KEYS, NOTHING_IS_DUE, rows_of
 from tests.support.letters import keep_letters
 
 _RESULT = CommandCompleted(
@@ -58,11 +58,11 @@ async def test_claims_and_handled_records(engine: AsyncEngine) -> None:
     )
     needs.records += [recreated, other]
     async with engine.begin() as connection:
-        known = await load(connection, needs, KEYS, Memory(0, len))
+        known = await load(connection, needs, KEYS, Memory(0, len), now=NOTHING_IS_DUE)
         assert known.answered.fingerprints == {("acme", "/source/é", "id 1"): b"\x00\xff"}
         assert known.handled == set()
         needs.records.append(record)
-        assert (await load(connection, needs, KEYS, Memory(0, len))).handled == {record.place}
+        assert (await load(connection, needs, KEYS, Memory(0, len), now=NOTHING_IS_DUE)).handled == {record.place}
 
 
 async def test_dead_letters_are_kept_whole_but_for_what_must_not_be(engine: AsyncEngine) -> None:

@@ -101,7 +101,9 @@ async def test_what_an_earlier_version_kept(empty: AsyncEngine) -> None:
         assert list(last.scalars()) == [latest]
         needs = Needs(accounts={("acme", "main")}, projects={("acme", "web")})
         needs.payment_profiles |= {("acme", name) for name in ("card", "old", "new")}
-        book = (await load(connection, needs, LocalKeys({"first": b"k" * 32}, "first"), Memory(0, len))).book
+        book = (
+            await load(connection, needs, LocalKeys({"first": b"k" * 32}, "first"), Memory(0, len), now=latest)
+        ).book
     known = [book.payment_profile("acme", name) for name in ("card", "old", "new")]
     assert [one and one.due_at for one in known] == [parse_instant("2030-01-01T00:00:00Z"), None, None]
     assert book.account("acme", "main") is not None

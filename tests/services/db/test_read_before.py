@@ -14,7 +14,7 @@ from db.shards import lock_shards, move_heads
 from db.store import store_handled
 from domain.needs import Needs, Refused
 from schemas.records import Record
-from tests.services.db.storing import KEYS
+from tests.services.db.storing import KEYS, NOTHING_IS_DUE
 
 _NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
 _RECORD = Record("a", 0, 5, _NOW, b"acme", (), b"?")
@@ -26,7 +26,7 @@ _READ = [
 
 async def _handled(engine: AsyncEngine, needs: Needs) -> set[str]:
     async with engine.connect() as connection:
-        return (await load(connection, needs, KEYS, Memory(0, len))).handled
+        return (await load(connection, needs, KEYS, Memory(0, len), now=NOTHING_IS_DUE)).handled
 
 
 async def test_records_that_claimed_no_id_are_known_by_place_and_instant(engine: AsyncEngine) -> None:

@@ -125,7 +125,7 @@ async def tell(engine: AsyncEngine) -> None:
     ]
     head = {"closed": day(5), "shard": SHARD, "position": len(rows), "hash": heads[SHARD].hash}
     async with engine.begin() as connection:
-        book = (await load(connection, Needs(), KEYS, Memory(0, len))).book
+        book = (await load(connection, Needs(), KEYS, Memory(0, len), now=day(1))).book
         book.apply(_story())
         await store(connection, book, KEYS, rows)
         await store_claims(connection, claims)
